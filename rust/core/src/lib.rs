@@ -1,0 +1,36 @@
+//! The words of dcos-bits as types, and the decisions that need nothing but them. No I/O, no async, no clock of its own.
+//!
+//! - [`id`]: package names, versions, ids; [`version`]: Debian's order of versions; [`requirement`]: `mesos >= 1.11.0, < 1.12.0`
+//! - [`pkginfo`]: what a package says about itself; [`set`]: the packages that are active together
+//! - [`index`]: what a repository offers
+//! - [`node`]: `node.toml`, the facts of one host
+//! - [`validate`]: whether a set can work on a node, and every reason why not
+//! - [`attempt`]: the states of a restart and what is reported of it
+//! - [`ports`]: what the restart needs of whoever keeps the node's files
+//! - [`problem`], [`exit`]: how a refusal looks over HTTP and to a shell
+//! - [`digest`], [`role`], [`clock`]: small words used everywhere
+
+pub mod attempt;
+pub mod clock;
+pub mod digest;
+pub mod exit;
+pub mod id;
+pub mod index;
+pub mod node;
+pub mod pkginfo;
+pub mod ports;
+pub mod problem;
+pub mod requirement;
+pub mod role;
+pub mod set;
+pub mod validate;
+pub mod version;
+
+pub use clock::Clock;
+pub use digest::Sha256;
+pub use exit::ExitCode;
+pub use id::{PackageId, PackageName, Version};
+pub use pkginfo::PkgInfo;
+pub use problem::Problem;
+pub use role::{Kind, Role};
+pub use set::PackageSet;
