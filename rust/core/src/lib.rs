@@ -2,7 +2,7 @@
 //!
 //! - [`id`]: package names, versions, ids; [`version`]: Debian's order of versions; [`requirement`]: `mesos >= 1.11.0, < 1.12.0`
 //! - [`pkginfo`]: what a package says about itself; [`set`]: the packages that are active together
-//! - [`index`]: what a repository offers
+//! - [`index`]: what a repository offers; [`job`]: long work of a node, as its file tells it
 //! - [`node`]: `node.toml`, the facts of one host
 //! - [`validate`]: whether a set can work on a node, and every reason why not
 //! - [`attempt`]: the states of a restart and what is reported of it
@@ -16,6 +16,7 @@ pub mod digest;
 pub mod exit;
 pub mod id;
 pub mod index;
+pub mod job;
 pub mod node;
 pub mod pkginfo;
 pub mod ports;
