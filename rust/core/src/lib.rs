@@ -2,6 +2,7 @@
 //!
 //! - [`id`]: package names, versions, ids; [`version`]: Debian's order of versions; [`requirement`]: `mesos >= 1.11.0, < 1.12.0`
 //! - [`pkginfo`]: what a package says about itself; [`set`]: the packages that are active together
+//! - [`config`]: what a `mesos-config` package says
 //! - [`index`]: what a repository offers; [`job`]: long work of a node, as its file tells it
 //! - [`node`]: `node.toml`, the facts of one host
 //! - [`validate`]: whether a set can work on a node, and every reason why not
@@ -12,6 +13,7 @@
 
 pub mod attempt;
 pub mod clock;
+pub mod config;
 pub mod digest;
 pub mod exit;
 pub mod id;
