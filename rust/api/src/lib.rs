@@ -1,1 +1,21 @@
-//! To be written.
+//! The endpoints of dcos-bits: what goes over the wire, who may ask for what, and the router that answers.
+//!
+//! - [`types`]: requests and answers as plain data; clients use these too
+//! - [`backend`]: what the router needs of a node and of a controller, as narrow traits
+//! - [`parts`]: the concrete parts that a router is made of
+//! - [`router`](mod@router): the router, and the one that answers every request with the reason why it can't
+//! - [`routes`]: the one table of endpoints and the role that each needs
+//! - [`authorization`]: from a principal to what it may do
+//!
+//! The same router answers inside a Mesos process, where libprocess hands in the requests, and in `dcos-node`. It opens
+//! no socket and touches no file.
+
+#![forbid(unsafe_code)]
+
+pub mod backend;
+pub mod types;
+
+/// Who calls, as the host's authentication says; `None` is nobody in particular. An extension of every request: the
+/// router looks nowhere else, above all at no header.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Principal(pub Option<String>);

@@ -1,0 +1,1 @@
+//! `/deploy`: deployments, nodes, halts and events.

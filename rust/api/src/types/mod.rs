@@ -1,0 +1,17 @@
+//! What goes over the wire, and nothing else: plain data that the server writes, clients read, and `docs/http-api/` shows.
+//!
+//! - [`pkg`]: packages, jobs and the state of a node
+//! - [`restart`]: tickets, plans and attempts
+//! - [`deploy`]: deployments, nodes, halts and events
+//! - [`health`]: whether a part works
+//!
+//! Fields may be added and none renamed. What a node asks of a node is read with unknown fields ignored, so that two
+//! releases work beside each other.
+
+pub mod deploy;
+pub mod health;
+pub mod pkg;
+pub mod restart;
+
+/// The version of the protocol between nodes that this release speaks.
+pub const PROTOCOL: u32 = 1;

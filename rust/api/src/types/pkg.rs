@@ -1,0 +1,215 @@
+//! `/pkg`: the packages of a node, what is under way with them, and the state of the node as a whole.
+
+use dcos_core::attempt::AttemptReport;
+use dcos_core::job as file;
+pub use dcos_core::job::{JobKind, JobPackageState, JobState};
+use dcos_core::{Kind, PackageId, PackageSet, PkgInfo, Problem, Role, Sha256};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The active generation: answer of `GET /pkg/active` and of `dcos-pkg active --json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Active {
+    /// Its number, from 1.
+    pub generation: u64,
+    /// Its packages.
+    pub packages: PackageSet,
+    /// The names of the modules that its config enables.
+    pub modules: Vec<String>,
+    /// The version of its Mesos.
+    pub mesos_version: String,
+}
+
+/// What the live Mesos was started from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// The generation.
+    pub generation: u64,
+    /// Its packages.
+    pub packages: PackageSet,
+    /// The version of its Mesos.
+    pub mesos_version: String,
+    /// The process id of Mesos.
+    pub pid: u32,
+}
+
+/// A package that is on the node; `dcos-pkg list --json` is an array of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalPackage {
+    /// Its id.
+    pub id: PackageId,
+    /// What it is to a set.
+    pub kind: Kind,
+    /// The digest of the archive that it came from.
+    pub sha256: Sha256,
+    /// The size of its files, in bytes.
+    pub size: u64,
+    /// Whether the active generation uses it.
+    pub active: bool,
+}
+
+/// Answer of `GET /pkg/packages`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalPackages {
+    /// The packages on the node, in the order of their ids.
+    pub packages: Vec<LocalPackage>,
+}
+
+/// Answer of `GET /pkg/packages/<id>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageDetail {
+    /// Its id.
+    pub id: PackageId,
+    /// What it is to a set.
+    pub kind: Kind,
+    /// The digest of the archive that it came from.
+    pub sha256: Sha256,
+    /// The size of its files, in bytes.
+    pub size: u64,
+    /// Whether the active generation uses it.
+    pub active: bool,
+    /// What it says about itself.
+    pub pkginfo: PkgInfo,
+    /// For a `mesos-config`: the options that it was generated from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<serde_json::Value>,
+}
+
+/// A package that a repository offers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AvailablePackage {
+    /// Its id.
+    pub id: PackageId,
+    /// What it is to a set.
+    pub kind: Kind,
+    /// Which of the node's repositories offers it: `release` or `site`.
+    pub repository: String,
+    /// The size of the archive, in bytes.
+    pub size: u64,
+    /// The digest of the archive.
+    pub sha256: Sha256,
+    /// Whether it is on the node already.
+    pub local: bool,
+    /// What it says about itself.
+    pub pkginfo: PkgInfo,
+}
+
+/// Answer of `GET /pkg/available` and of `dcos-pkg available --json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AvailablePackages {
+    /// What the node's repositories offer, in the order of ids.
+    pub packages: Vec<AvailablePackage>,
+}
+
+/// Answer of `GET /pkg/state`: everything that a caller may want to know of the node, in one scrape.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeState {
+    /// The version of the protocol: 1.
+    pub protocol: u32,
+    /// The node's name, `host:port`.
+    pub node: String,
+    /// What it is in its cluster.
+    pub role: Role,
+    /// The group that it belongs to.
+    pub group: String,
+    /// The active generation; `null` on a new node.
+    pub active: Option<Active>,
+    /// What the live Mesos was started from; `null` if none runs or it can't be told.
+    pub running: Option<Running>,
+    /// The packages on the node, in order.
+    pub packages: Vec<PackageId>,
+    /// The jobs under way and the last ones that ended, newest first.
+    pub jobs: Vec<Job>,
+    /// The attempt under way, else the last one; `null` if there was none.
+    pub last_attempt: Option<AttemptReport>,
+    /// What could not be told, and why: the rest of the answer is still true.
+    pub problems: Vec<Problem>,
+}
+
+/// `POST /pkg/fetch`: get packages onto the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchRequest {
+    /// What to get.
+    pub packages: Vec<FetchPackage>,
+    /// Where the finished [`Job`] is posted to; its origin must be one that the node's configuration names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<String>,
+}
+
+/// A package to get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchPackage {
+    /// Its id.
+    pub id: PackageId,
+    /// Where its archive is; the node's repositories are asked if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The digest that its archive must have; what the repository's index says if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256>,
+}
+
+/// Long work on a node: answer of `POST /pkg/fetch`, `GET /pkg/jobs/<id>` and `DELETE /pkg/jobs/<id>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id; ids sort by the time of their making.
+    pub id: String,
+    /// What it does.
+    pub kind: JobKind,
+    /// Where it stands.
+    pub state: JobState,
+    /// How far each package is.
+    pub packages: Vec<JobPackage>,
+    /// Why it failed; `null` unless it did.
+    pub problem: Option<Problem>,
+    /// When it was asked for.
+    pub started_at: Timestamp,
+    /// When it ended; `null` before.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// A package in a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobPackage {
+    /// Its id.
+    pub id: PackageId,
+    /// How far it is.
+    pub state: JobPackageState,
+    /// How many bytes of the archive have come.
+    pub bytes: u64,
+    /// The size of the archive in bytes; 0 while it is not known.
+    pub size: u64,
+    /// Why it failed, or what it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Answer of `GET /pkg/jobs`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jobs {
+    /// The jobs under way and the last ones that ended, newest first.
+    pub jobs: Vec<Job>,
+}
+
+/// `POST /pkg/validate`: could this set work here? The answer is a [`dcos_core::validate::Report`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValidateRequest {
+    /// The whole set.
+    pub set: PackageSet,
+}
+
+impl From<file::Job> for Job {
+    /// What others may see of a job's file.
+    fn from(job: file::Job) -> Self {
+        let file::Job { id, kind, state, packages, problem, started_at, finished_at, .. } = job;
+        let packages = packages.into_iter().map(JobPackage::from).collect();
+        Self { id, kind, state, packages, problem, started_at, finished_at }
+    }
+}
+
+impl From<file::JobPackage> for JobPackage {
+    fn from(package: file::JobPackage) -> Self {
+        let file::JobPackage { id, state, bytes, size, detail, .. } = package;
+        Self { id, state, bytes, size, detail }
+    }
+}
