@@ -1,1 +1,25 @@
-//! To be written.
+//! The config generator: options and the pkginfos of modules in, the files of a `mesos-config` package out.
+//!
+//! It is pure: no clock, no file, no machine has a say, so the same options make the same package byte for byte, and
+//! the package's version is a digest of what went in and what came out. Nobody edits a config; a change of options
+//! makes another package.
+//!
+//! - [`options`]: the options document, read strictly: a typo is an error that names what was probably meant
+//! - [`flags`]: which of Mesos's flags may be options, and which are facts of one host or rendered per generation
+//! - [`parameters`]: module parameters against what the module's pkginfo declares
+//! - [`mod@generate`]: options to files
+//! - [`diff`]: what changes from one document to another, in words
+//! - [`nearest`]: the known name that a typo is nearest to
+
+#![forbid(unsafe_code)]
+
+pub mod diff;
+pub mod flags;
+pub mod generate;
+pub mod nearest;
+pub mod options;
+pub mod parameters;
+
+pub use diff::{Change, diff};
+pub use generate::{ConfigPackage, generate};
+pub use options::{Draft, InvalidOptions, Options, Syntax};
