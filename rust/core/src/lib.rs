@@ -5,6 +5,7 @@
 //! - [`config`]: what a `mesos-config` package says
 //! - [`index`]: what a repository offers; [`job`]: long work of a node, as its file tells it
 //! - [`node`]: `node.toml`, the facts of one host
+//! - [`resolve`](mod@resolve): from a change in an operator's words to the set of one node
 //! - [`validate`]: whether a set can work on a node, and every reason why not
 //! - [`attempt`]: the states of a restart and what is reported of it
 //! - [`ports`]: what the restart needs of whoever keeps the node's files
@@ -24,6 +25,7 @@ pub mod pkginfo;
 pub mod ports;
 pub mod problem;
 pub mod requirement;
+pub mod resolve;
 pub mod role;
 pub mod set;
 pub mod validate;
