@@ -3,12 +3,18 @@
 //! Both are traits so that the router is tested without either, and narrow so that the crates behind them know nothing of
 //! HTTP. Every refusal is a [`Problem`] with a stable name, which goes out as it is.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use dcos_core::validate::Report;
 use dcos_core::{PackageId, PackageSet, Problem};
 
 use crate::Principal;
+use crate::types::deploy::{
+    Acknowledgement, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand, DeploymentPlan,
+    Deployments, Halt, HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
+};
 use crate::types::pkg::{Active, AvailablePackages, FetchRequest, Job, Jobs, LocalPackages, NodeState, PackageDetail};
 use crate::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartStatus};
 
@@ -61,4 +67,54 @@ pub trait NodeBackend: Send + Sync + 'static {
 
     /// What runs, and the attempts.
     fn restart_status(&self) -> Result<RestartStatus, Problem>;
+}
+
+/// What a method of [`DeployBackend`] answers with, in a while.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
+
+/// What became of a [`CreateDeployment`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is under way.
+    Deployment(Box<Deployment>),
+    /// It was a dry run.
+    Plan(Box<DeploymentPlan>),
+}
+
+/// A controller of deployments.
+///
+/// The futures own what they need, so that a controller may be a handle to a task.
+pub trait DeployBackend: Send + Sync + 'static {
+    /// Plans a deployment, and begins it unless only the plan is wanted.
+    fn create(&self, request: CreateDeployment, by: Principal) -> Answer<Created>;
+
+    /// The deployments, newest first.
+    fn deployments(&self) -> Answer<Deployments>;
+
+    /// One deployment; 404 if there is none of that id.
+    fn deployment(&self, id: String) -> Answer<Deployment>;
+
+    /// Tells a deployment something.
+    fn command(&self, id: String, command: DeploymentCommand, by: Principal) -> Answer<Deployment>;
+
+    /// The nodes of the cluster.
+    fn nodes(&self) -> Answer<ClusterNodes>;
+
+    /// Halts everything. It answers once no node can be started any more.
+    fn halt(&self, request: HaltRequest, by: Principal) -> Answer<Halt>;
+
+    /// The halts that stand.
+    fn halts(&self) -> Answer<Halts>;
+
+    /// Clears one halt; answers those that still stand.
+    fn resume(&self, request: ResumeRequest, by: Principal) -> Answer<Halts>;
+
+    /// Takes in a monitor's heartbeat.
+    fn pulse(&self, by: Principal) -> Answer<PulseAnswer>;
+
+    /// Takes in a node's ping.
+    fn ping(&self, ping: Ping) -> Answer<Acknowledgement>;
+
+    /// What happened after the event `after`.
+    fn events(&self, after: u64) -> Answer<DeployEvents>;
 }

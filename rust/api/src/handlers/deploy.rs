@@ -1,0 +1,120 @@
+//! `/deploy`: on the node with the controller it is asked, on the others the caller is told where it is.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use dcos_core::{ExitCode, Problem};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
+use serde::Deserialize;
+
+use super::Outcome;
+use crate::Principal;
+use crate::answer::{Failure, about, json, ok, problem};
+use crate::backend::Created;
+use crate::extract::{Body, Query, Segment};
+use crate::router::{App, Control};
+use crate::types::deploy::{CreateDeployment, DeploymentCommand, HaltRequest, Ping, PulseRequest, ResumeRequest};
+
+/// The query of `GET /deploy/events`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct After {
+    after: u64,
+}
+
+pub(crate) async fn list(control: Control) -> Outcome {
+    Ok(ok(&control.0.deployments().await?))
+}
+
+pub(crate) async fn create(control: Control, by: Principal, Body(request): Body<CreateDeployment>) -> Outcome {
+    Ok(match control.0.create(request, by).await? {
+        Created::Plan(plan) => about(ok(plan.as_ref()), "dry run"),
+        Created::Deployment(deployment) => {
+            let text = format!("deployment {}", deployment.id);
+            let mut response = json(StatusCode::CREATED, deployment.as_ref());
+            // Ids are ours and plain, so this is always a header's value.
+            if let Ok(location) = HeaderValue::try_from(format!("/deploy/deployments/{}", deployment.id)) {
+                response.headers_mut().insert(header::LOCATION, location);
+            }
+            about(response, text)
+        }
+    })
+}
+
+pub(crate) async fn show(control: Control, Segment(id): Segment) -> Outcome {
+    Ok(ok(&control.0.deployment(id).await?))
+}
+
+pub(crate) async fn command(control: Control, by: Principal, Path((id, word)): Path<(String, String)>) -> Outcome {
+    let command = match word.as_str() {
+        "pause" => DeploymentCommand::Pause,
+        "start" => DeploymentCommand::Start,
+        "abort" => DeploymentCommand::Abort,
+        "retry" => DeploymentCommand::Retry,
+        "rollback" => DeploymentCommand::Rollback,
+        _ => {
+            let detail = format!("a deployment can't be told to `{word}`");
+            let unknown = Problem::new(ExitCode::NotFound, "no-such-endpoint", detail);
+            return Err(unknown.hint("it can be told to `pause`, `start`, `abort`, `retry` and `rollback`").into());
+        }
+    };
+    let text = format!("deployment {id}");
+    Ok(about(ok(&control.0.command(id, command, by).await?), text))
+}
+
+pub(crate) async fn nodes(control: Control) -> Outcome {
+    Ok(ok(&control.0.nodes().await?))
+}
+
+pub(crate) async fn halts(control: Control) -> Outcome {
+    Ok(ok(&control.0.halts().await?))
+}
+
+pub(crate) async fn halt(control: Control, by: Principal, Body(request): Body<HaltRequest>) -> Outcome {
+    let halt = control.0.halt(request, by).await?;
+    let text = format!("halt {}: {}", halt.id, halt.reason);
+    Ok(about(ok(&halt), text))
+}
+
+pub(crate) async fn resume(control: Control, by: Principal, Body(request): Body<ResumeRequest>) -> Outcome {
+    let text = format!("halt {}: {}", request.halt_id, request.note);
+    Ok(about(ok(&control.0.resume(request, by).await?), text))
+}
+
+pub(crate) async fn pulse(control: Control, by: Principal, Body(_): Body<PulseRequest>) -> Outcome {
+    Ok(ok(&control.0.pulse(by).await?))
+}
+
+pub(crate) async fn ping(control: Control, Body(ping): Body<Ping>) -> Outcome {
+    let text = format!("{} attempt {}: {:?}", ping.node, ping.attempt, ping.state);
+    Ok(about(ok(&control.0.ping(ping).await?), text))
+}
+
+pub(crate) async fn events(control: Control, Query(query): Query<After>) -> Outcome {
+    Ok(ok(&control.0.events(query.after).await?))
+}
+
+/// Stands for every endpoint of the controller on a node that is no master. Reading is sent on to the first master;
+/// a change is refused, since a client that follows a redirection would repeat it with credentials that are not for there.
+pub(crate) async fn elsewhere(State(app): State<App>, method: Method, uri: Uri) -> Response {
+    let masters = app.masters();
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    if let Some(master) = masters.first()
+        && matches!(method, Method::GET | Method::HEAD)
+        && let Ok(location) = HeaderValue::try_from(format!("{}{target}", master.trim_end_matches('/')))
+    {
+        return (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response();
+    }
+    let detail = "deployments are controlled on a master, and this node is an agent";
+    let refused = Problem::new(ExitCode::NotFound, "not-a-master", detail);
+    Failure(match masters {
+        [] => refused.hint("name the masters under `[deploy]` of this node's `node.toml`"),
+        masters => refused.hint(format!("ask a master: {}", masters.join(", "))),
+    })
+    .into_response()
+}
+
+/// Stands for the endpoints of provisioning while no provider can be configured.
+pub(crate) async fn unprovisioned() -> Failure {
+    let detail = "no provider of machines is configured on this node";
+    Failure(problem(StatusCode::SERVICE_UNAVAILABLE, "not-configured", detail))
+}

@@ -1,0 +1,191 @@
+//! The router, made from the table of [`crate::routes`], and the one that answers every request with the same reason.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use dcos_core::{ExitCode, Problem};
+use http::request;
+use http::{Method, StatusCode, Uri};
+
+use crate::Principal;
+use crate::answer::{About, Failure, ok, problem};
+use crate::available::Available;
+use crate::backend::{DeployBackend, NodeBackend};
+use crate::handlers::{deploy, pkg, restart};
+use crate::parts::{Controller, Parts};
+use crate::routes::{Deploy, Operation, ROUTES, Route, Verb};
+use crate::types::health::Health;
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+struct Shared {
+    parts: Parts,
+    available: Available,
+}
+
+impl App {
+    pub(crate) fn node(&self) -> Arc<dyn NodeBackend> {
+        Arc::clone(&self.0.parts.node)
+    }
+
+    pub(crate) fn available(&self) -> &Available {
+        &self.0.available
+    }
+
+    pub(crate) fn masters(&self) -> &[String] {
+        match &self.0.parts.deploy {
+            Controller::Elsewhere(masters) => masters,
+            Controller::Here(_) | Controller::Broken(_) => &[],
+        }
+    }
+}
+
+/// The controller, for handlers that need it.
+pub(crate) struct Control(pub(crate) Arc<dyn DeployBackend>);
+
+impl FromRequestParts<App> for Control {
+    type Rejection = Failure;
+
+    async fn from_request_parts(_parts: &mut request::Parts, app: &App) -> Result<Self, Failure> {
+        match &app.0.parts.deploy {
+            Controller::Here(deploy) => Ok(Self(Arc::clone(deploy))),
+            Controller::Broken(reason) => Err(Failure(reason.clone())),
+            Controller::Elsewhere(_) => {
+                Err(Failure(Problem::new(ExitCode::NotFound, "not-a-master", "this node is an agent")))
+            }
+        }
+    }
+}
+
+/// The router of a node. It answers every path: what is no endpoint is a problem too.
+pub fn router(parts: Parts) -> Router {
+    if parts.access.is_insecure() {
+        tracing::warn!("`limits.insecure_allow_anonymous` is set: whoever reaches the port may change this node");
+    }
+    let body_limit = parts.body_limit;
+    let app = App(Arc::new(Shared { parts, available: Available::default() }));
+    let mut router = Router::new();
+    for route in ROUTES {
+        let guarded = endpoint(&app, route).route_layer(middleware::from_fn_with_state((app.clone(), route), guard));
+        router = router.route(route.path, guarded);
+    }
+    router
+        .fallback(no_such_endpoint)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(body_limit))
+        .with_state(app)
+}
+
+/// A router that answers every request with `reason`, for a node that can't be opened.
+pub fn refusal_router(reason: Problem) -> Router {
+    let reason = Problem { status: StatusCode::SERVICE_UNAVAILABLE.as_u16(), ..reason };
+    Router::new().fallback(move || {
+        let reason = reason.clone();
+        async move { Failure(reason) }
+    })
+}
+
+/// The handler of a row of the table.
+fn endpoint(app: &App, route: &'static Route) -> MethodRouter<App> {
+    let filter = match route.verb {
+        Verb::Get => MethodFilter::GET,
+        Verb::Post => MethodFilter::POST,
+        Verb::Delete => MethodFilter::DELETE,
+    };
+    match route.operation {
+        Operation::Health => on(filter, move |State(app): State<App>| async move { health(&app, route.part()) }),
+        Operation::Active => on(filter, pkg::active),
+        Operation::Packages => on(filter, pkg::packages),
+        Operation::Package => on(filter, pkg::package),
+        Operation::Available => on(filter, pkg::available),
+        Operation::State => on(filter, pkg::state),
+        Operation::Metrics => on(filter, pkg::metrics),
+        Operation::Fetch => on(filter, pkg::fetch),
+        Operation::Jobs => on(filter, pkg::jobs),
+        Operation::Job => on(filter, pkg::job),
+        Operation::CancelJob => on(filter, pkg::cancel_job),
+        Operation::Validate => on(filter, pkg::validate),
+        Operation::RemovePackage => on(filter, pkg::remove),
+        Operation::RestartStatus => on(filter, restart::status),
+        Operation::Begin => on(filter, restart::begin),
+        Operation::Go => on(filter, restart::go),
+        Operation::CancelAttempt => on(filter, restart::cancel),
+        Operation::Deploy(_) if matches!(app.0.parts.deploy, Controller::Elsewhere(_)) => on(filter, deploy::elsewhere),
+        Operation::Deploy(Deploy::List) => on(filter, deploy::list),
+        Operation::Deploy(Deploy::Create) => on(filter, deploy::create),
+        Operation::Deploy(Deploy::Show) => on(filter, deploy::show),
+        Operation::Deploy(Deploy::Command) => on(filter, deploy::command),
+        Operation::Deploy(Deploy::Nodes) => on(filter, deploy::nodes),
+        Operation::Deploy(Deploy::Halts) => on(filter, deploy::halts),
+        Operation::Deploy(Deploy::Halt) => on(filter, deploy::halt),
+        Operation::Deploy(Deploy::Resume) => on(filter, deploy::resume),
+        Operation::Deploy(Deploy::Pulse) => on(filter, deploy::pulse),
+        Operation::Deploy(Deploy::Ping) => on(filter, deploy::ping),
+        Operation::Deploy(Deploy::Events) => on(filter, deploy::events),
+        Operation::Provision => on(filter, deploy::unprovisioned),
+    }
+}
+
+/// A part that is in the router works, save a controller that could not be started.
+fn health(app: &App, part: &'static str) -> Response {
+    match &app.0.parts.deploy {
+        Controller::Broken(reason) if part == "deploy" => Failure(reason.clone()).into_response(),
+        _ => ok(&Health { part: part.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }),
+    }
+}
+
+/// Lets a request pass if its caller has what the row demands, and logs every change that was asked for, refused or not.
+async fn guard(State((app, route)): State<(App, &'static Route)>, request: Request, next: Next) -> Response {
+    let principal = request.extensions().get::<Principal>().cloned().unwrap_or_default();
+    let allowed = app.0.parts.access.check(&principal, route.needs);
+    if route.verb == Verb::Get {
+        return match allowed {
+            Ok(()) => next.run(request).await,
+            Err(refused) => Failure(refused).into_response(),
+        };
+    }
+    let asked = (request.method().clone(), request.uri().path().to_owned());
+    let begun = Instant::now();
+    let response = match allowed {
+        Ok(()) => next.run(request).await,
+        Err(refused) => Failure(refused).into_response(),
+    };
+    log(route, &principal, &asked, begun, &response);
+    response
+}
+
+/// Pings and pulses come by the second and change nothing that lasts, so they are logged where somebody looks for them.
+fn log(route: &Route, principal: &Principal, asked: &(Method, String), begun: Instant, response: &Response) {
+    let (method, path) = asked;
+    let status = response.status().as_u16();
+    let by = principal.0.as_deref().unwrap_or("nobody");
+    let about = match (response.extensions().get::<About>(), response.extensions().get::<Arc<Problem>>()) {
+        (Some(about), _) => about.0.as_str(),
+        (None, Some(problem)) => problem.detail.as_str(),
+        (None, None) => "",
+    };
+    let took = begun.elapsed().as_millis();
+    let heartbeat = matches!(route.operation, Operation::Deploy(Deploy::Ping | Deploy::Pulse));
+    if heartbeat && response.status().is_success() {
+        tracing::debug!("{method} {path} by {by}: {status} in {took} ms: {about}");
+    } else {
+        tracing::info!("{method} {path} by {by}: {status} in {took} ms: {about}");
+    }
+}
+
+async fn no_such_endpoint(uri: Uri) -> Failure {
+    let detail = format!("there is no endpoint `{}`", uri.path());
+    Failure(Problem::new(ExitCode::NotFound, "no-such-endpoint", detail))
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Response {
+    let detail = format!("the endpoint `{}` does not take {method}", uri.path());
+    Failure(problem(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", detail)).into_response()
+}

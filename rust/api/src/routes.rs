@@ -1,0 +1,134 @@
+//! The one table of endpoints and of what each demands. The router is made from it, so an endpoint that is not here does
+//! not exist, and one that is here can't be without its demand.
+
+use dcos_core::node::ApiRole::{Admin, Monitor, Node, Operator, Reader};
+
+use crate::authorization::Needs;
+
+/// An endpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// Its method.
+    pub verb: Verb,
+    /// Its path, `{id}` standing for one segment.
+    pub path: &'static str,
+    /// What its caller must have.
+    pub needs: Needs,
+    /// What it does.
+    pub operation: Operation,
+}
+
+/// The methods in use. `GET` also answers `HEAD`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "these are HTTP's own words")]
+pub enum Verb {
+    Get,
+    Post,
+    Delete,
+}
+
+/// What endpoints do: one variant per handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the table below says what each is")]
+pub enum Operation {
+    Health,
+    Active,
+    Packages,
+    Package,
+    Available,
+    State,
+    Metrics,
+    Fetch,
+    Jobs,
+    Job,
+    CancelJob,
+    Validate,
+    RemovePackage,
+    RestartStatus,
+    Begin,
+    Go,
+    CancelAttempt,
+    Deploy(Deploy),
+    Provision,
+}
+
+/// What the endpoints of the deploy module do. They are elsewhere on a node that is no master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the table below says what each is")]
+pub enum Deploy {
+    List,
+    Create,
+    Show,
+    Command,
+    Nodes,
+    Halts,
+    Halt,
+    Resume,
+    Pulse,
+    Ping,
+    Events,
+}
+
+const fn get(path: &'static str, operation: Operation) -> Route {
+    Route { verb: Verb::Get, path, needs: Needs::Role(Reader), operation }
+}
+
+const fn health(path: &'static str) -> Route {
+    Route { verb: Verb::Get, path, needs: Needs::Nothing, operation: Operation::Health }
+}
+
+const fn post(path: &'static str, role: dcos_core::node::ApiRole, operation: Operation) -> Route {
+    Route { verb: Verb::Post, path, needs: Needs::Role(role), operation }
+}
+
+const fn delete(path: &'static str, operation: Operation) -> Route {
+    Route { verb: Verb::Delete, path, needs: Needs::Role(Operator), operation }
+}
+
+/// Every endpoint.
+pub const ROUTES: &[Route] = &[
+    health("/pkg/health"),
+    get("/pkg/active", Operation::Active),
+    get("/pkg/packages", Operation::Packages),
+    get("/pkg/packages/{id}", Operation::Package),
+    get("/pkg/available", Operation::Available),
+    get("/pkg/state", Operation::State),
+    get("/pkg/metrics", Operation::Metrics),
+    get("/pkg/jobs", Operation::Jobs),
+    get("/pkg/jobs/{id}", Operation::Job),
+    post("/pkg/fetch", Operator, Operation::Fetch),
+    post("/pkg/validate", Operator, Operation::Validate),
+    delete("/pkg/packages/{id}", Operation::RemovePackage),
+    delete("/pkg/jobs/{id}", Operation::CancelJob),
+    health("/restart/health"),
+    get("/restart/status", Operation::RestartStatus),
+    post("/restart/begin", Operator, Operation::Begin),
+    post("/restart/go", Operator, Operation::Go),
+    delete("/restart/attempts/{id}", Operation::CancelAttempt),
+    health("/deploy/health"),
+    get("/deploy/deployments", Operation::Deploy(Deploy::List)),
+    get("/deploy/deployments/{id}", Operation::Deploy(Deploy::Show)),
+    get("/deploy/nodes", Operation::Deploy(Deploy::Nodes)),
+    get("/deploy/halt", Operation::Deploy(Deploy::Halts)),
+    get("/deploy/events", Operation::Deploy(Deploy::Events)),
+    post("/deploy/status", Node, Operation::Deploy(Deploy::Ping)),
+    post("/deploy/halt", Monitor, Operation::Deploy(Deploy::Halt)),
+    post("/deploy/pulse", Monitor, Operation::Deploy(Deploy::Pulse)),
+    post("/deploy/deployments", Operator, Operation::Deploy(Deploy::Create)),
+    post("/deploy/deployments/{id}/{command}", Operator, Operation::Deploy(Deploy::Command)),
+    post("/deploy/resume", Admin, Operation::Deploy(Deploy::Resume)),
+    health("/provision/health"),
+    get("/provision/slaves", Operation::Provision),
+    get("/provision/slaves/{id}", Operation::Provision),
+    get("/provision/operations", Operation::Provision),
+    get("/provision/operations/{id}", Operation::Provision),
+    post("/provision/add_slave", Operator, Operation::Provision),
+    post("/provision/decommission_slave", Operator, Operation::Provision),
+];
+
+impl Route {
+    /// The part that it belongs to: its first segment.
+    pub fn part(&self) -> &'static str {
+        self.path.split('/').nth(1).unwrap_or_default()
+    }
+}
