@@ -50,7 +50,7 @@ mod ffi {
     }
 
     unsafe extern "C++" {
-        include!("dcos-bits/cpp/reply.hpp");
+        include!("reply.hpp");
 
         type Reply;
 

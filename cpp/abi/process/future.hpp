@@ -58,7 +58,6 @@ class Future
 {
 private:
   friend class Promise<T>;
-  friend struct Layout;
 
   enum State
   {

@@ -51,11 +51,22 @@ protected:
     bool requestStreaming;
   };
 
+  typedef std::function<Future<http::Response>(const http::Request&)>
+    HttpRequestHandler;
+
   typedef std::function<Future<http::Response>(
       const http::Request&,
       const Option<http::authentication::Principal>&)>
     AuthenticatedHttpRequestHandler;
 
+  // Open to everybody.
+  void route(
+      const std::string& name,
+      const Option<std::string>& help,
+      const HttpRequestHandler& handler,
+      const RouteOptions& options = RouteOptions());
+
+  // Guarded by the realm's authenticator, if there is one.
   void route(
       const std::string& name,
       const std::string& realm,
@@ -64,8 +75,6 @@ protected:
       const RouteOptions& options = RouteOptions());
 
 private:
-  friend struct Layout;
-
   alignas(8) unsigned char before[280];
   UPID pid;
 };
