@@ -6,6 +6,7 @@ fn main() {
     #[cfg(feature = "mesos")]
     {
         cxx_build::bridge("rust/ffi/bridge.rs")
+            .include("cpp")
             .std("c++17")
             .flag("-fvisibility=hidden")
             .flag("-ffunction-sections")

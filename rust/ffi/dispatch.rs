@@ -128,7 +128,14 @@ mod tests {
                     "slow"
                 }),
             )
-            .route("/panics", get(async || if true { panic!("at once") }))
+            .route(
+                "/panics",
+                get(async || {
+                    if true {
+                        panic!("at once")
+                    }
+                }),
+            )
             .route(
                 "/panics-later",
                 get(async || {

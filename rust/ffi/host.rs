@@ -35,10 +35,16 @@ pub enum Refusal {
         source: ParameterError,
     },
     /// Another module of this library was given other parameters.
-    #[error("module `{module}` was given other parameters than the first of our modules; give all the same")]
+    #[error("module `{module}` has the parameters {given}, module `{first}` has {expected}; all must have the same")]
     Differ {
         /// The family's name.
         module: &'static str,
+        /// Its parameters.
+        given: String,
+        /// The family that Mesos made first.
+        first: &'static str,
+        /// The parameters of that one.
+        expected: String,
     },
     /// The node could not be opened.
     #[error("opening this node failed")]
@@ -67,11 +73,19 @@ impl Service {
     }
 }
 
+/// What the first module's parameters led to.
+#[derive(Debug)]
+struct Node {
+    first: Family,
+    parameters: Parameters,
+    role: Option<Role>,
+    service: Service,
+}
+
 /// The modules of one process.
 #[derive(Debug, Default)]
 pub struct Host {
-    /// What the first module's parameters led to.
-    node: OnceLock<(Parameters, Option<Role>, Service)>,
+    node: OnceLock<Node>,
     families: RwLock<HashMap<Family, Service>>,
 }
 
@@ -90,11 +104,17 @@ impl Host {
     fn open(&self, family: Family, parameters: &[u8]) -> Result<(Option<Role>, Service), Refusal> {
         let module = family.name();
         let parameters = decode(parameters).map_err(|source| Refusal::Parameters { module, source })?;
-        let (first, role, service) = self.node.get_or_init(|| {
-            let role = compose::role(&parameters);
-            (parameters.clone(), role, open_node(&parameters).unwrap_or_else(|refusal| Service::refuse(&refusal)))
+        let node = self.node.get_or_init(|| Node {
+            first: family,
+            role: compose::role(&parameters),
+            service: open_node(&parameters).unwrap_or_else(|refusal| Service::refuse(&refusal)),
+            parameters: parameters.clone(),
         });
-        if *first == parameters { Ok((*role, service.clone())) } else { Err(Refusal::Differ { module }) }
+        if node.parameters == parameters {
+            return Ok((node.role, node.service.clone()));
+        }
+        let (given, expected) = (list(&parameters), list(&node.parameters));
+        Err(Refusal::Differ { module, given, first: node.first.name(), expected })
     }
 
     /// Has `reply` answer the request, now or later.
@@ -120,11 +140,94 @@ impl Host {
 fn open_node(parameters: &Parameters) -> Result<Service, Refusal> {
     let runtime = crate::runtime::handle().map_err(Refusal::Runtime)?;
     let _context = runtime.enter();
+    #[cfg(feature = "test-router")]
+    if parameters.contains_key("test_router") {
+        let (router, body_limit) = (crate::test_router::router(), crate::test_router::BODY_LIMIT);
+        return Ok(Service::Serves { runtime: runtime.clone(), router, body_limit });
+    }
     match catch(|| compose::open(parameters)) {
         Ok(Ok(opened)) => {
             Ok(Service::Serves { runtime: runtime.clone(), router: opened.router, body_limit: opened.body_limit })
         }
         Ok(Err(error)) => Err(Refusal::Open(error.into())),
         Err(panicked) => Err(Refusal::Panicked(panicked)),
+    }
+}
+
+/// The parameters as `key=value` pairs, for people.
+fn list(parameters: &Parameters) -> String {
+    let pairs: Vec<_> = parameters.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    format!("`{}`", pairs.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+    use std::time::Duration;
+
+    use axum::body::Bytes;
+    use http::Response;
+
+    use super::*;
+
+    struct Answer(Sender<Response<Bytes>>);
+
+    impl Reply for Answer {
+        fn send(self, response: Response<Bytes>) {
+            self.0.send(response).ok();
+        }
+    }
+
+    /// The status and problem that a family answers with.
+    fn ask(host: &Host, family: Family, path: &str) -> (StatusCode, Problem) {
+        let (sender, receiver) = channel();
+        let incoming = Incoming {
+            method: b"GET",
+            path: path.as_bytes(),
+            query: std::iter::empty(),
+            headers: std::iter::empty(),
+            body: b"",
+            principal: None,
+        };
+        host.handle(family, incoming, Answer(sender));
+        let response = receiver.recv_timeout(Duration::from_secs(10)).expect("an answer");
+        (response.status(), serde_json::from_slice(response.body()).expect("a problem document"))
+    }
+
+    #[test]
+    fn parameters_that_are_no_message_are_answered_with_503_and_the_reason() {
+        let host = Host::default();
+        let prefixes = host.start(Family::Pkg, &[0x0a, 0x7f]);
+        assert_eq!(prefixes, Family::Pkg.prefixes(None));
+        let (status, problem) = ask(&host, Family::Pkg, "/pkg/state");
+        assert_eq!((status, problem.status, problem.name()), (StatusCode::SERVICE_UNAVAILABLE, 503, "module-refused"));
+        assert_eq!(
+            problem.detail,
+            "reading the parameters of module `pkg` failed: the module's parameters are not a `Parameters` message: it \
+             ends in the middle of a field"
+        );
+    }
+
+    #[test]
+    fn a_configuration_that_is_not_there_is_answered_with_503_and_its_path() {
+        let host = Host::default();
+        let parameters = b"\x0a\x17\x0a\x04node\x12\x0f/nowhere/at/all";
+        host.start(Family::Restart, parameters);
+        let (status, problem) = ask(&host, Family::Restart, "/restart/status");
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(problem.detail.starts_with("opening this node failed: "), "{}", problem.detail);
+        assert!(problem.detail.contains("/nowhere/at/all"), "{}", problem.detail);
+    }
+
+    #[test]
+    fn a_module_with_other_parameters_is_refused_and_both_are_named() {
+        let host = Host::default();
+        host.start(Family::Pkg, b"\x0a\x06\x0a\x01a\x12\x011");
+        host.start(Family::Deploy, b"\x0a\x06\x0a\x01a\x12\x012");
+        let (_, problem) = ask(&host, Family::Deploy, "/deploy/halt");
+        assert_eq!(
+            problem.detail,
+            "module `deploy` has the parameters `a=2`, module `pkg` has `a=1`; all must have the same"
+        );
     }
 }

@@ -5,6 +5,7 @@
 //! - [`request`], [`parameters`], [`routes`]: what comes from Mesos, and what is registered with it
 //! - [`guard`]: nothing unwinds across the bridge; [`log`]: what is said goes to the log of Mesos
 //! - `bridge`: the C++ side, under the feature `mesos` only; all else is built and tested without it
+//! - `test_router`: what the module's own tests ask for, under the feature `test-router` only
 //!
 //! This is the one crate with `unsafe` in it, all of it in `bridge`. Nothing here installs signal handlers, changes the
 //! environment, exits the process, or opens a file descriptor that a child would inherit.
@@ -23,3 +24,5 @@ mod problem;
 pub mod request;
 pub mod routes;
 pub mod runtime;
+#[cfg(feature = "test-router")]
+mod test_router;

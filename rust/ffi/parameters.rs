@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn unknown_fields_of_every_kind_are_skipped() {
-        let unknown = [3 << 3, 0x96, 0x01, 4 << 3 | 1, 0, 0, 0, 0, 0, 0, 0, 0, 5 << 3 | 5, 0, 0, 0, 0, 6 << 3 | 2, 1, 0];
+        let unknown =
+            [3 << 3, 0x96, 0x01, 4 << 3 | 1, 0, 0, 0, 0, 0, 0, 0, 0, 5 << 3 | 5, 0, 0, 0, 0, 6 << 3 | 2, 1, 0];
         let bytes = [&unknown[..], &encode(&[("a", "b")])].concat();
         assert_eq!(decode(&bytes), Ok([("a".to_owned(), "b".to_owned())].into()));
     }

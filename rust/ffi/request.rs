@@ -4,6 +4,7 @@
 //! path is as the client sent it. The query is encoded again here, since a router reads it from the URI.
 
 use axum::body::{Body, Bytes};
+use dcos_api::Principal;
 use dcos_core::problem::Problem;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
@@ -28,16 +29,12 @@ pub struct Incoming<'a, Q, H> {
     pub principal: Option<&'a [u8]>,
 }
 
-/// Who calls, as the host's authentication says; `None` is nobody in particular.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Principal(pub Option<String>);
-
 impl<'a, Q, H> Incoming<'a, Q, H>
 where
     Q: Iterator<Item = (&'a [u8], &'a [u8])>,
     H: Iterator<Item = (&'a [u8], &'a [u8])>,
 {
-    /// The request for the router, with [`Principal`] as an extension.
+    /// The request for the router, with its [`Principal`] as an extension.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Which paths libprocess hands to us, and under which authentication realm.
 //!
-//! libprocess matches registered prefixes and cannot serve the root of a family, so every first segment of section
-//! "Endpoints" of the HTTP API is registered once, and the router sees whatever lies below it. A segment belongs to one
-//! realm whatever the method: those where anything can be changed are read-write, the rest read-only. The realm only
+//! libprocess matches registered prefixes and cannot serve the root of a family, so the first segment below the family
+//! of every endpoint in [`ROUTES`] is registered once, and the router sees whatever lies below it. A segment belongs to
+//! one realm whatever the method: those where anything can be changed are read-write, the rest read-only. The realm only
 //! decides *whether* libprocess asks for credentials; who may do what is the router's decision, and a call without a
 //! principal gets nothing there that the configuration did not grant. So a wrong realm can refuse, but not permit.
 //!
@@ -10,6 +10,8 @@
 //! the new configuration says about authentication, or a set that only turned authentication on would be rolled back.
 //! It lies in a realm of our own, which has no authenticator; such a realm lets everybody in without a principal.
 
+use dcos_api::authorization::Needs;
+use dcos_api::routes::{ROUTES, Route, Verb};
 use dcos_core::role::Role;
 
 /// The endpoints below one first path segment, served by one actor and one module record.
@@ -25,8 +27,8 @@ pub enum Family {
     Provision,
 }
 
-/// What a realm guards: nothing, reading only, or changes too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a realm guards: nothing, reading only, or changes too. In this order a stricter one comes later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Access {
     Open,
     ReadOnly,
@@ -36,71 +38,13 @@ enum Access {
 /// One registered prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoutePrefix {
-    /// The path below the family, beginning with a slash.
+    /// The path below the family: one segment with a slash before it.
     pub path: &'static str,
     /// The authentication realm of Mesos that it belongs to.
     pub realm: &'static str,
-    /// One sentence for libprocess's `/help`.
-    pub help: &'static str,
+    /// What can be asked for there, for libprocess's `/help`.
+    pub help: String,
 }
-
-type Row = (&'static str, Access, &'static str);
-
-const HEALTH: Row = ("/health", Access::Open, "200 if the module works, 503 with the reason if it does not");
-const OPENAPI: Row = ("/openapi.json", Access::ReadOnly, "These endpoints, described");
-
-const PKG: &[Row] = &[
-    HEALTH,
-    ("/packages", Access::ReadWrite, "Packages on this node; DELETE removes one"),
-    ("/available", Access::ReadOnly, "Packages that the repositories offer"),
-    ("/active", Access::ReadOnly, "The active generation"),
-    ("/state", Access::ReadOnly, "Everything that a caller may want to know of this node"),
-    ("/jobs", Access::ReadWrite, "Fetches under way and done; DELETE cancels one"),
-    ("/metrics", Access::ReadOnly, "Metrics in Prometheus's text format"),
-    ("/fetch", Access::ReadWrite, "Fetch packages to this node"),
-    ("/validate", Access::ReadWrite, "Whether a set could work on this node"),
-    ("/verify", Access::ReadWrite, "Compare packages with their manifests"),
-    ("/repair", Access::ReadWrite, "Bring damaged packages back to what they were"),
-    ("/gc", Access::ReadWrite, "Remove packages that nothing needs"),
-    OPENAPI,
-];
-
-const RESTART: &[Row] = &[
-    HEALTH,
-    ("/status", Access::ReadOnly, "The running or last attempt"),
-    ("/begin", Access::ReadWrite, "Stage a set and get a ticket"),
-    ("/go", Access::ReadWrite, "Spend a ticket: stop, switch, start, watch"),
-    ("/attempts", Access::ReadWrite, "Attempts; DELETE withdraws one before it goes"),
-    OPENAPI,
-];
-
-const DEPLOY: &[Row] = &[
-    HEALTH,
-    ("/deployments", Access::ReadWrite, "Deployments: list, create, start, pause, abort, roll back, retry"),
-    ("/nodes", Access::ReadOnly, "Nodes, what they run and what they wait for"),
-    ("/desired", Access::ReadOnly, "The set that each group should run"),
-    ("/halt", Access::ReadWrite, "Standing halts; POST adds one"),
-    ("/resume", Access::ReadWrite, "Clear a halt"),
-    ("/pulse", Access::ReadWrite, "A monitor's heartbeat"),
-    ("/status", Access::ReadWrite, "Pings of the restart helpers"),
-    ("/join", Access::ReadWrite, "A new node asks for its set"),
-    ("/events", Access::ReadOnly, "What happened after a given event"),
-    ("/audit", Access::ReadOnly, "Who changed what, when"),
-    ("/ui", Access::ReadOnly, "The page for people"),
-    ("/backup", Access::ReadWrite, "The state of the controller"),
-    ("/restore", Access::ReadWrite, "Put a state of the controller back"),
-    ("/metrics", Access::ReadOnly, "Metrics in Prometheus's text format"),
-    OPENAPI,
-];
-
-const PROVISION: &[Row] = &[
-    HEALTH,
-    ("/slaves", Access::ReadOnly, "Agents known to the provider"),
-    ("/operations", Access::ReadWrite, "Operations under way and done; DELETE cancels one"),
-    ("/add_slave", Access::ReadWrite, "Add an agent"),
-    ("/decommission_slave", Access::ReadWrite, "Take an agent away"),
-    OPENAPI,
-];
 
 impl Family {
     /// Every family.
@@ -121,24 +65,53 @@ impl Family {
         }
     }
 
-    /// The prefixes to register in a Mesos of the given role.
+    /// The prefixes to register in a Mesos of the given role, each once, in the order of [`ROUTES`].
     ///
     /// Without a role the configuration could not be read and all answers will be refusals; the agent's realms then
     /// stand in, so that the reason can still be asked for.
     pub fn prefixes(self, role: Option<Role>) -> Vec<RoutePrefix> {
-        let rows = match self {
-            Self::Pkg => PKG,
-            Self::Restart => RESTART,
-            Self::Deploy => DEPLOY,
-            Self::Provision => PROVISION,
-        };
-        rows.iter()
-            .map(|&(path, access, help)| RoutePrefix { path, realm: realm(role.unwrap_or(Role::Agent), access), help })
-            .collect()
+        let mut found: Vec<(&'static str, Access, String)> = Vec::new();
+        for route in ROUTES.iter().filter(|route| route.part() == self.name()) {
+            let path = segment(route.path, self.name());
+            let line = format!("{} {}", verb(route.verb), route.path);
+            match found.iter_mut().find(|(known, ..)| *known == path) {
+                Some((_, access, help)) => {
+                    *access = (*access).max(needed(route));
+                    help.push_str(", ");
+                    help.push_str(&line);
+                }
+                None => found.push((path, needed(route), line)),
+            }
+        }
+        let role = role.unwrap_or(Role::Agent);
+        found.into_iter().map(|(path, access, help)| RoutePrefix { path, realm: realm(role, access), help }).collect()
     }
 }
 
-/// Mesos's own name of the realm.
+/// `/jobs` of `/pkg/jobs/{id}`.
+fn segment(path: &'static str, family: &str) -> &'static str {
+    let below = &path[1 + family.len()..];
+    let end = below.match_indices('/').nth(1).map_or(below.len(), |(position, _)| position);
+    &below[..end]
+}
+
+fn needed(route: &Route) -> Access {
+    match (route.needs, route.verb) {
+        (Needs::Nothing, _) => Access::Open,
+        (_, Verb::Get) => Access::ReadOnly,
+        (_, Verb::Post | Verb::Delete) => Access::ReadWrite,
+    }
+}
+
+const fn verb(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Get => "GET",
+        Verb::Post => "POST",
+        Verb::Delete => "DELETE",
+    }
+}
+
+/// Mesos's own name of the realm, or ours for what is open.
 const fn realm(role: Role, access: Access) -> &'static str {
     match (role, access) {
         (_, Access::Open) => "dcos-bits-open",
@@ -155,6 +128,10 @@ mod tests {
 
     use super::*;
 
+    fn realm_of(family: Family, role: Option<Role>, path: &str) -> Option<&'static str> {
+        family.prefixes(role).into_iter().find(|prefix| prefix.path == path).map(|prefix| prefix.realm)
+    }
+
     #[test]
     fn names_lead_back_to_their_family() {
         for family in Family::ALL {
@@ -164,27 +141,45 @@ mod tests {
     }
 
     #[test]
+    fn every_endpoint_lies_below_a_prefix_that_stands_once() {
+        for route in ROUTES {
+            let family = Family::named(route.part()).expect("a family for every endpoint");
+            let prefixes = family.prefixes(Some(Role::Agent));
+            let below = &route.path[1 + family.name().len()..];
+            let above = |prefix: &&RoutePrefix| {
+                below.strip_prefix(prefix.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            assert_eq!(prefixes.iter().filter(above).count(), 1, "{}", route.path);
+        }
+    }
+
+    #[test]
     fn every_prefix_is_one_segment_and_stands_once() {
         for family in Family::ALL {
             let prefixes = family.prefixes(Some(Role::Agent));
             let distinct: BTreeSet<_> = prefixes.iter().map(|prefix| prefix.path).collect();
             assert_eq!(distinct.len(), prefixes.len(), "a prefix of {family:?} stands twice");
             for prefix in prefixes {
-                assert!(prefix.path.starts_with('/') && !prefix.path[1..].contains('/'), "{}", prefix.path);
+                assert!(prefix.path.starts_with('/') && !prefix.path[1..].contains(['/', '{']), "{}", prefix.path);
             }
         }
     }
 
     #[test]
-    fn realms_follow_role_and_access() {
-        let find = |role, path| {
-            let prefixes = Family::Pkg.prefixes(role);
-            prefixes.into_iter().find(|prefix| prefix.path == path).map(|prefix| prefix.realm)
-        };
-        assert_eq!(find(Some(Role::Master), "/active"), Some("mesos-master-readonly"));
-        assert_eq!(find(Some(Role::Master), "/gc"), Some("mesos-master-readwrite"));
-        assert_eq!(find(Some(Role::Agent), "/active"), Some("mesos-agent-readonly"));
-        assert_eq!(find(None, "/fetch"), Some("mesos-agent-readwrite"));
-        assert_eq!(find(Some(Role::Master), "/health"), Some("dcos-bits-open"));
+    fn realms_follow_the_role_and_what_can_be_done_there() {
+        let (master, agent) = (Some(Role::Master), Some(Role::Agent));
+        assert_eq!(realm_of(Family::Pkg, master, "/active"), Some("mesos-master-readonly"));
+        assert_eq!(realm_of(Family::Pkg, agent, "/active"), Some("mesos-agent-readonly"));
+        assert_eq!(realm_of(Family::Restart, agent, "/go"), Some("mesos-agent-readwrite"));
+        assert_eq!(realm_of(Family::Deploy, master, "/halt"), Some("mesos-master-readwrite"), "GET and POST share it");
+        assert_eq!(realm_of(Family::Pkg, master, "/health"), Some("dcos-bits-open"));
+        assert_eq!(realm_of(Family::Pkg, None, "/fetch"), Some("mesos-agent-readwrite"));
+    }
+
+    #[test]
+    fn help_names_what_can_be_asked_for() {
+        let prefixes = Family::Pkg.prefixes(None);
+        let jobs = prefixes.iter().find(|prefix| prefix.path == "/jobs").expect("a prefix for jobs");
+        assert_eq!(jobs.help, "GET /pkg/jobs, GET /pkg/jobs/{id}, DELETE /pkg/jobs/{id}");
     }
 }

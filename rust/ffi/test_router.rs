@@ -7,10 +7,9 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Query};
 use axum::routing::{any, get, post};
+use dcos_api::Principal;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
-
-use crate::request::Principal;
 
 /// Room for the large bodies that the tests send, in bytes.
 pub(crate) const BODY_LIMIT: usize = 16 * 1024 * 1024;
@@ -39,9 +38,12 @@ pub(crate) fn router() -> Router {
 async fn describe(method: Method, uri: Uri, headers: HeaderMap, principal: axum::Extension<Principal>) -> String {
     let headers: Value = headers
         .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), Value::from(String::from_utf8_lossy(value.as_bytes()).as_ref())))
+        .map(|(name, value)| {
+            (name.as_str().to_owned(), Value::from(String::from_utf8_lossy(value.as_bytes()).as_ref()))
+        })
         .collect();
-    json!({"method": method.as_str(), "uri": uri.to_string(), "headers": headers, "principal": principal.0.0}).to_string()
+    json!({"method": method.as_str(), "uri": uri.to_string(), "headers": headers, "principal": principal.0.0})
+        .to_string()
 }
 
 async fn slow(Query(slow): Query<Slow>) -> &'static str {
