@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use dcos_core::attempt::AttemptReport;
 use dcos_core::validate::Report;
 use dcos_core::{PackageId, PackageSet, Problem};
 
@@ -63,7 +64,7 @@ pub trait NodeBackend: Send + Sync + 'static {
     fn go(&self, request: &GoRequest) -> Result<GoAnswer, Problem>;
 
     /// Withdraws an attempt before `go`.
-    fn cancel_attempt(&self, attempt: &str) -> Result<RestartStatus, Problem>;
+    fn cancel_attempt(&self, attempt: &str) -> Result<AttemptReport, Problem>;
 
     /// What runs, and the attempts.
     fn restart_status(&self) -> Result<RestartStatus, Problem>;

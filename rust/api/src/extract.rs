@@ -14,8 +14,8 @@ use crate::answer::{Failure, problem};
 /// The request's body, which must be JSON of the right shape.
 pub(crate) struct Body<T>(pub(crate) T);
 
-/// The variable segment of the request's path.
-pub(crate) struct Segment(pub(crate) String);
+/// The variable segments of the request's path: a `String` where there is one.
+pub(crate) struct Segment<T = String>(pub(crate) T);
 
 /// The request's query.
 pub(crate) struct Query<T>(pub(crate) T);
@@ -63,11 +63,11 @@ fn unreadable(error: &serde_json::Error) -> dcos_core::Problem {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Segment {
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let read: Result<_, PathRejection> = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        let read: Result<_, PathRejection> = axum::extract::Path::<T>::from_request_parts(parts, state).await;
         read.map(|path| Self(path.0)).map_err(|rejection| {
             let detail = format!("the request's path can't be read: {}", rejection.body_text());
             Failure(problem(StatusCode::BAD_REQUEST, "invalid-path", detail))

@@ -1,6 +1,6 @@
 //! `/deploy`: on the node with the controller it is asked, on the others the caller is told where it is.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use dcos_core::{ExitCode, Problem};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -44,7 +44,11 @@ pub(crate) async fn show(control: Control, Segment(id): Segment) -> Outcome {
     Ok(ok(&control.0.deployment(id).await?))
 }
 
-pub(crate) async fn command(control: Control, by: Principal, Path((id, word)): Path<(String, String)>) -> Outcome {
+pub(crate) async fn command(
+    control: Control,
+    by: Principal,
+    Segment((id, word)): Segment<(String, String)>,
+) -> Outcome {
     let command = match word.as_str() {
         "pause" => DeploymentCommand::Pause,
         "start" => DeploymentCommand::Start,

@@ -30,6 +30,6 @@ pub(crate) async fn go(State(app): State<App>, Body(request): Body<GoRequest>) -
 
 pub(crate) async fn cancel(State(app): State<App>, Segment(attempt): Segment) -> Outcome {
     let text = format!("attempt {attempt}");
-    let status = blocking(&app, move |node| node.cancel_attempt(&attempt)).await?;
-    Ok(about(ok(&status), text))
+    let report = blocking(&app, move |node| node.cancel_attempt(&attempt)).await?;
+    Ok(about(ok(&report), text))
 }

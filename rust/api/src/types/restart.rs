@@ -1,7 +1,7 @@
 //! `/restart`: tickets, plans and attempts.
 
-use dcos_core::PackageSet;
 use dcos_core::attempt::{AttemptReport, AttemptState};
+use dcos_core::{PackageSet, Problem};
 use serde::{Deserialize, Serialize};
 
 use super::pkg::Running;
@@ -66,6 +66,9 @@ pub struct RestartPlan {
     pub tasks_lost: Vec<String>,
     /// How long Mesos will be absent, in milliseconds, as far as it can be told; absent if it can't.
     pub absence_estimate_ms: Option<u64>,
+    /// What should be known beforehand and forbids nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// `POST /restart/go`: spend a ticket.
@@ -99,4 +102,7 @@ pub struct RestartStatus {
     pub attempt: Option<AttemptReport>,
     /// The attempts that ended, newest first, at most 20.
     pub last_attempts: Vec<AttemptReport>,
+    /// What could not be told, and why: the rest of the answer is still true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
 }
