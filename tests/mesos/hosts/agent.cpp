@@ -188,7 +188,7 @@ int main(int argc, char** argv)
   host::Flags flags("mesos-agent", agentFlags, baseOf<flags::FlagsBase>(agentFlags));
 
   // Mesos's default is the prefix it was built for; this one's is the package it lies in.
-  flags.field<string>("launcher_dir") = host::executableDirectory() + "/../libexec/mesos";
+  flags.field<string>("launcher_dir") = host::packageDirectory() + "/libexec/mesos";
 
   flags.load(argc, argv);
 

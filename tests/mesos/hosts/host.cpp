@@ -89,7 +89,7 @@ void Flags::load(int argc, char** argv)
 }
 
 
-string executableDirectory()
+string packageDirectory()
 {
   char path[PATH_MAX];
   const ssize_t length = readlink("/proc/self/exe", path, sizeof(path));
@@ -98,7 +98,8 @@ string executableDirectory()
   }
 
   const string executable(path, length);
-  return executable.substr(0, executable.rfind('/'));
+  const string programs = executable.substr(0, executable.rfind('/'));
+  return programs.substr(0, programs.rfind('/'));
 }
 
 

@@ -65,8 +65,8 @@ private:
 };
 
 
-// The directory that holds this program's executable, links resolved.
-std::string executableDirectory();
+// The package that this program lies in: two levels above its executable, links resolved.
+std::string packageDirectory();
 
 // Starts logging (to stderr, or as `--log_dir` and the like say) and the reporting of fatal signals.
 void startLogging(int argc, char** argv);
