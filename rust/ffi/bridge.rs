@@ -45,14 +45,41 @@ mod ffi {
     }
 
     extern "Rust" {
-        fn start(family: &str, parameters: &[u8]) -> Vec<ffi::Route> {
+        fn start(family: &str, parameters: &[u8]) -> Vec<Route>;
+        unsafe fn handle<'a>(request: &Request<'a>, reply: UniquePtr<Reply>);
+    }
+
+    unsafe extern "C++" {
+        include!("reply.hpp");
+
+        type Reply;
+
+        fn header(self: Pin<&mut Reply>, name: &str, value: &[u8]);
+        fn send(self: Pin<&mut Reply>, status: u16, body: &[u8]);
+
+        fn log(severity: i32, file: &str, line: u32, message: &str);
+    }
+}
+
+// SAFETY: a `Reply` is a promise and a response that nobody else refers to; libprocess lets promises be kept from any
+// thread, and its destructor does no more than that.
+unsafe impl Send for ffi::Reply {}
+
+/// The modules of this process.
+static HOST: std::sync::LazyLock<Host> = std::sync::LazyLock::new(Host::default);
+
+fn start(family: &str, parameters: &[u8]) -> Vec<ffi::Route> {
     catch(|| {
         log::install(write_log);
         install_hook();
         let Some(family) = Family::named(family) else { return Vec::new() };
         let prefixes = HOST.start(family, parameters).into_iter();
         prefixes
-            .map(|prefix| ffi::Route { path: prefix.path.to_owned(), realm: prefix.realm.to_owned(), help: prefix.help })
+            .map(|prefix| ffi::Route {
+                path: prefix.path.to_owned(),
+                realm: prefix.realm.to_owned(),
+                help: prefix.help,
+            })
             .collect()
     })
     // The panic is in the log. Without routes libprocess answers 404, and Mesos runs.
@@ -68,8 +95,8 @@ fn write_log(severity: Severity, file: &str, line: u32, message: &str) {
     ffi::log(severity, file, line, message);
 }
 
-fn handle(request: ffi::Request<'_>, reply: UniquePtr<ffi::Reply>) {
-    let ffi::Request { family, method, path, query, headers, body, named, principal } = request;
+fn handle(request: &ffi::Request<'_>, reply: UniquePtr<ffi::Reply>) {
+    let &ffi::Request { family, method, path, query, headers, body, named, principal } = request;
     catch(|| {
         let Some(family) = Family::named(family) else { return };
         let incoming = Incoming {
