@@ -1,5 +1,6 @@
 // `mesos-agent`: a real Mesos agent, put together from the constructors that libmesos exports.
 
+#include "future_tracker.hpp"
 #include "host.hpp"
 
 #include <cstdlib>
@@ -28,10 +29,6 @@ public:
 
 
 namespace internal {
-
-class PendingFutureTracker;
-
-
 namespace slave {
 
 class CSIServer;
@@ -224,9 +221,7 @@ int main(int argc, char** argv)
         slave::VolumeGidManager::create(*agentFlags), "Failed to initialize the volume gid manager");
   }
 
-  // What tracks pending futures has no constructor outside Mesos's headers. Without it everything works but
-  // `GET /containerizer/debug`.
-  PendingFutureTracker* futureTracker = nullptr;
+  auto* futureTracker = new PendingFutureTracker();
 
   slave::Containerizer* containerizer = orFail(
       slave::Containerizer::create(

@@ -214,6 +214,7 @@ class UPID
 {
 public:
   UPID();
+  UPID(const UPID&) = delete;
   ~UPID() {}
 
 private:
@@ -221,15 +222,39 @@ private:
 };
 
 
+struct MessageEvent;
+struct DispatchEvent;
+struct HttpEvent;
+struct ExitedEvent;
+struct TerminateEvent;
+struct Event;
+
+
+// An actor. The functions stand in the order of its table, since one actor is made here (see `future_tracker.hpp`).
 class ProcessBase
 {
 public:
+  explicit ProcessBase(const std::string& id = "");
   virtual ~ProcessBase();
 
+  virtual void consume(MessageEvent&& event);
+  virtual void consume(DispatchEvent&& event);
+  virtual void consume(HttpEvent&& event);
+  virtual void consume(ExitedEvent&& event);
+  virtual void consume(TerminateEvent&& event);
+  virtual void serve(Event&& event);
+  virtual void initialize();
+  virtual void finalize();
+  virtual void exited(const UPID& pid);
+  virtual void lost(const UPID& pid);
+
 private:
-  // Without data it could share its derived class's table, which has another shape.
   char room[416];
 };
+
+
+template <typename T>
+class Process : public virtual ProcessBase {};
 
 
 template <typename T>
@@ -300,6 +325,7 @@ bool wait(const UPID& pid, const Duration& duration);
 
 
 static_assert(sizeof(process::UPID) == 136, "UPID has to have the size of the real one");
+static_assert(sizeof(process::ProcessBase) == 424, "ProcessBase is a part of objects that are made here");
 
 
 namespace mesos {
