@@ -1,8 +1,30 @@
 //! Whether a set can work on a node: every reason why not, each with a code, a sentence and a hint.
+//!
+//! [`validate`] is a pure function of [`SetFacts`], which whoever keeps the packages gathers, and [`NodeFacts`]. It does
+//! not stop at the first problem, and a rule that can't be judged because of another problem keeps silent: an operator
+//! reads what is wrong, not what follows from it. Codes are stable.
+//!
+//! - [`facts`]: what is known of a set and of its node
+//! - `packages`: rules about packages among each other
+//! - `config`: rules about the configuration and the environment
+//! - `modules`: rules about what Mesos is to load
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::PackageId;
+
+mod config;
+pub mod facts;
+mod modules;
+mod packages;
+#[cfg(test)]
+mod tests;
+
+pub use config::HOST_VARIABLES;
+pub use facts::{LibraryFacts, LocalFacts, NodeFacts, PackageFacts, SetFacts};
+
+/// The package that brings dcos-bits itself.
+pub const SELF: &str = "dcos-bits";
 
 /// One thing that is wrong with a set, or worth knowing about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,4 +51,61 @@ pub struct Report {
     /// What does not forbid it but should be known, such as a package that stands by unused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Finding>,
+}
+
+/// Judges a set by every rule.
+pub fn validate(set: &SetFacts, node: &NodeFacts) -> Report {
+    let mut findings = Findings::default();
+    if set.packages.is_empty() {
+        // Every other rule would only say the same in other words.
+        findings.problem("empty-set", [], "the set is empty", Some("name the packages of the whole set"));
+    } else {
+        packages::check(set, node, &mut findings);
+        config::check(set, node, &mut findings);
+        modules::check(set, &mut findings);
+    }
+    Report { valid: findings.problems.is_empty(), problems: findings.problems, notes: findings.notes }
+}
+
+/// What the rules found so far.
+#[derive(Default)]
+struct Findings {
+    problems: Vec<Finding>,
+    notes: Vec<Finding>,
+}
+
+impl Findings {
+    fn problem<'a>(
+        &mut self,
+        code: &str,
+        packages: impl IntoIterator<Item = &'a PackageId>,
+        message: impl Into<String>,
+        hint: Option<&str>,
+    ) {
+        self.problems.push(finding(code, packages, message.into(), hint));
+    }
+
+    fn note<'a>(
+        &mut self,
+        code: &str,
+        packages: impl IntoIterator<Item = &'a PackageId>,
+        message: impl Into<String>,
+        hint: Option<&str>,
+    ) {
+        self.notes.push(finding(code, packages, message.into(), hint));
+    }
+}
+
+fn finding<'a>(
+    code: &str,
+    packages: impl IntoIterator<Item = &'a PackageId>,
+    message: String,
+    hint: Option<&str>,
+) -> Finding {
+    Finding {
+        code: code.to_owned(),
+        packages: packages.into_iter().cloned().collect(),
+        message,
+        hint: hint.map(str::to_owned),
+    }
 }
