@@ -19,6 +19,17 @@ AGENT_ENVIRONMENT = {
     "MESOS_SYSTEMD_ENABLE_SUPPORT": "false",
     "MESOS_RESOURCES": "cpus:1;mem:256;disk:100;ports:[]",
     "MESOS_REGISTRATION_BACKOFF_FACTOR": "10ms",
+    # How long a recovering agent waits for its executors, however quick they are.
+    "MESOS_EXECUTOR_REREGISTRATION_TIMEOUT": "500ms",
+    # How long an executor waits for its agent: one that a failed script left behind ends soon.
+    "MESOS_RECOVERY_TIMEOUT": "30secs",
+}
+
+# Without ZooKeeper an agent looks for its restarted master only when pings have not come for this long. The master tells
+# the agent how long that is; Mesos's defaults make it 75 s.
+MASTER_ENVIRONMENT = {
+    "MESOS_AGENT_PING_TIMEOUT": "1secs",
+    "MESOS_MAX_AGENT_PING_TIMEOUTS": "3",
 }
 
 POLL_INTERVAL = 0.02  # Seconds between two looks at a condition.
@@ -99,6 +110,50 @@ class Mesos:
             return "".join(log.readlines()[-lines:])
 
 
+class Framework(contextlib.AbstractContextManager):
+    """A framework that keeps one `sleep` running, which writes down its own process id."""
+
+    def __init__(self, program, cluster):
+        self.pid_file = os.path.join(cluster.folder, "task.pid")
+        self.output = os.path.join(cluster.folder, "framework.log")
+        with open(self.output, "wb") as output:
+            self.process = subprocess.Popen(
+                [
+                    program,
+                    f"--master=127.0.0.1:{cluster.master_port}",
+                    f"--command=echo $$ >'{self.pid_file}'; exec sleep 3600",
+                ],
+                stdout=output,
+            )
+
+    def events(self):
+        with open(self.output, encoding="utf-8") as output:
+            return [json.loads(line) for line in output if line.endswith("\n")]
+
+    def states(self):
+        """The states that Mesos has told the framework of its task, in their order."""
+        return [event["state"] for event in self.events() if event["event"] == "update"]
+
+    def task(self):
+        """Process id and start time of the task, or None when it is gone: together they mean one process for ever."""
+        try:
+            with open(self.pid_file, encoding="ascii") as file:
+                pid = int(file.read())
+            with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+                return pid, file.read().rpartition(")")[2].split()[19]
+        except FileNotFoundError:
+            return None
+
+    def stop(self):
+        """Tears the framework down; returns its exit status."""
+        self.process.terminate()
+        return self.process.wait(DEADLINE)
+
+    def __exit__(self, kind, error, _traceback):
+        if self.process.poll() is None:
+            self.stop()
+
+
 class Cluster(contextlib.AbstractContextManager):
     """A folder, two ports, and at most one master and one agent at a time, of whatever version."""
 
@@ -108,7 +163,7 @@ class Cluster(contextlib.AbstractContextManager):
         self.master = self.agent = None
 
     def start_master(self, tree, **environment):
-        self.master = Mesos(tree, "master", self.master_port, self.folder, environment)
+        self.master = Mesos(tree, "master", self.master_port, self.folder, {**MASTER_ENVIRONMENT, **environment})
         wait_for("the master leads", lambda: (self.master.get("/metrics/snapshot") or {}).get("master/elected") == 1)
 
     def start_agent(self, tree, **environment):
