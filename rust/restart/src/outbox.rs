@@ -1,0 +1,310 @@
+//! Status pings: written down first, sent until they are acknowledged, by a thread of their own.
+//!
+//! The restart only ever writes a file (`outbox/<sequence>.json`); a deploy module that is slow, gone or hostile costs it
+//! nothing. Pings go out in their order, one at a time: the next only when the one before is acknowledged by its number.
+//! They are idempotent for the receiver, since a sender that dies after an answer sends again.
+//!
+//! A ping goes to configured origins only, whatever a caller named, and this node's credentials go to masters only.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use dcos_core::attempt::{AttemptReport, AttemptState, Ping};
+use dcos_core::node::NodeConfig;
+use dcos_core::ports::NodeStore;
+use dcos_core::{ExitCode, Problem};
+use serde::{Deserialize, Serialize};
+
+use crate::host;
+use crate::http::{Asked, Http};
+use crate::records;
+
+const DIRECTORY: &str = "outbox";
+const COUNTER: &str = "outbox-sequence.json";
+const PATH: &str = "/deploy/status";
+const PROTOCOL: u32 = 1;
+
+/// How long a master may take to acknowledge a ping.
+const SEND_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The waits after a failure double from the first to the last.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LAST_WAIT: Duration = Duration::from_secs(30);
+
+/// More unsent pings than this are not kept: the controller polls, and a node that nobody listens to for weeks must not
+/// fill its disk. The oldest go first.
+const KEPT: usize = 500;
+
+/// An unsent ping.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Letter {
+    format: u32,
+    /// The origin that asked to be told, besides the masters.
+    report_to: Option<String>,
+    ping: Ping,
+}
+
+/// How far the counting went, and what was told last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Counter {
+    format: u32,
+    /// The newest sequence number.
+    sequence: u64,
+    /// The attempt and state of the newest ping, so that it is not written twice.
+    last: Option<(String, AttemptState)>,
+}
+
+/// The outbox of a node. Dropping it ends the sending thread after the question that it is at.
+pub struct Outbox {
+    store: Arc<dyn NodeStore>,
+    node: String,
+    counter: Mutex<Counter>,
+    wake: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Outbox {
+    /// Opens the outbox and starts to send what is in it.
+    ///
+    /// # Errors
+    /// If the store can't be read or written, or no thread can be had.
+    pub fn open(store: Arc<dyn NodeStore>, node: &NodeConfig) -> Result<Self, Problem> {
+        let mut counter: Counter = records::read(&*store, COUNTER)?.unwrap_or_default();
+        // A ping may have been written and its number not: numbers are never used twice.
+        let newest = letters(&*store)?.last().map_or(0, |(sequence, _)| *sequence);
+        if newest > counter.sequence {
+            counter = Counter { format: 1, sequence: newest, last: counter.last };
+            records::write(&*store, COUNTER, &counter)?;
+        }
+        let (wake, woken) = channel();
+        let sender = Courier { store: Arc::clone(&store), node: node.clone(), woken };
+        let thread = std::thread::Builder::new()
+            .name("outbox".to_owned())
+            .spawn(move || sender.run())
+            .map_err(|error| Problem::new(ExitCode::Unexpected, "outbox-failed", error.to_string()))?;
+        Ok(Self {
+            store,
+            node: node.name(),
+            counter: Mutex::new(counter),
+            wake: Some(wake),
+            thread: Some(thread),
+        })
+    }
+
+    /// Writes a ping for where an attempt stands, unless that was told last.
+    ///
+    /// # Errors
+    /// If the store can't write it. The restart goes on all the same: the controller polls.
+    pub fn note(&self, report: &AttemptReport, report_to: Option<&str>) -> Result<(), Problem> {
+        let mut counter = self.counter.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let what = (report.attempt.clone(), report.state);
+        if counter.last.as_ref() == Some(&what) {
+            return Ok(());
+        }
+        let sequence = counter.sequence + 1;
+        let ping = Ping {
+            protocol: PROTOCOL,
+            node: self.node.clone(),
+            attempt: report.attempt.clone(),
+            sequence,
+            state: report.state,
+            detail: report.detail.clone(),
+            time: report.changed_at,
+        };
+        let letter = Letter { format: 1, report_to: report_to.map(str::to_owned), ping };
+        records::write(&*self.store, &format!("{DIRECTORY}/{sequence:010}.json"), &letter)?;
+        *counter = Counter { format: 1, sequence, last: Some(what) };
+        records::write(&*self.store, COUNTER, &*counter)?;
+        drop(counter);
+        if let Some(wake) = &self.wake {
+            let _ = wake.send(()); // a sender that has ended is replaced with the worker
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.wake = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn letters(store: &dyn NodeStore) -> Result<Vec<(u64, String)>, Problem> {
+    let mut letters: Vec<(u64, String)> = store
+        .list_state(DIRECTORY)?
+        .into_iter()
+        .filter_map(|name| Some((name.strip_suffix(".json")?.parse().ok()?, format!("{DIRECTORY}/{name}"))))
+        .collect();
+    letters.sort_unstable();
+    Ok(letters)
+}
+
+/// The thread that sends.
+struct Courier {
+    store: Arc<dyn NodeStore>,
+    node: NodeConfig,
+    woken: Receiver<()>,
+}
+
+impl Courier {
+    fn run(self) {
+        let http = match Http::new(SEND_DEADLINE) {
+            Ok(http) => http,
+            Err(error) => {
+                tracing::error!(%error, "no pings will be sent: no HTTP client");
+                return;
+            }
+        };
+        let mut wait = FIRST_WAIT;
+        loop {
+            let pause = match self.send_all(&http) {
+                Ok(()) => {
+                    wait = FIRST_WAIT;
+                    LAST_WAIT
+                }
+                Err(problem) => {
+                    tracing::debug!(problem = problem.detail, "a ping was not acknowledged");
+                    let pause = jittered(wait);
+                    wait = (wait * 2).min(LAST_WAIT);
+                    pause
+                }
+            };
+            match self.woken.recv_timeout(pause) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => while self.woken.try_recv().is_ok() {},
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn send_all(&self, http: &Http) -> Result<(), Problem> {
+        let letters = letters(&*self.store)?;
+        let surplus = letters.len().saturating_sub(KEPT);
+        for (sequence, name) in &letters[..surplus] {
+            tracing::warn!(sequence, "dropping a ping that nobody acknowledged");
+            self.store.remove_state(name)?;
+        }
+        for (sequence, name) in &letters[surplus..] {
+            let letter: Letter = match records::read(&*self.store, name) {
+                Ok(Some(letter)) => letter,
+                Ok(None) => continue,
+                Err(problem) => {
+                    // It stands in the way of all later ones and can never be sent.
+                    tracing::warn!(sequence, problem = problem.detail, "dropping a ping that can't be read");
+                    self.store.remove_state(name)?;
+                    continue;
+                }
+            };
+            self.send(http, &letter)?;
+            self.store.remove_state(name)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a ping to whoever acknowledges it first. Nobody configured is not a failure: then nobody waits for pings.
+    fn send(&self, http: &Http, letter: &Letter) -> Result<(), Problem> {
+        let asked_for = letter.report_to.as_deref().and_then(origin_of).filter(|origin| is_allowed(origin, &self.node));
+        let mut origins: Vec<String> = asked_for.into_iter().collect();
+        for master in self.node.deploy.masters.iter().filter_map(|url| origin_of(url)) {
+            if !origins.contains(&master) {
+                origins.push(master);
+            }
+        }
+        let body = serde_json::to_value(&letter.ping).unwrap_or_default();
+        let mut last = None;
+        for origin in &origins {
+            match self.deliver(http, origin, &body, letter.ping.sequence) {
+                Ok(()) => return Ok(()),
+                Err(why) => last = Some(format!("{origin}: {why}")),
+            }
+        }
+        last.map_or(Ok(()), |why| Err(Problem::new(ExitCode::Unreachable, "ping-unacknowledged", why)))
+    }
+
+    fn deliver(&self, http: &Http, origin: &str, body: &serde_json::Value, sequence: u64) -> Result<(), String> {
+        let mut reply = self.post(http, origin, body);
+        // A master that does not lead names the one that does; one hop, and only to where pings may go anyway.
+        if let Ok(answer) = &reply
+            && answer.status == 307
+        {
+            let leader = answer.location.as_deref().and_then(|location| redirect_of(origin, location));
+            match leader.filter(|leader| is_allowed(leader, &self.node)) {
+                Some(leader) => reply = self.post(http, &leader, body),
+                None => return Err("it answers with a redirect to where no ping may go".to_owned()),
+            }
+        }
+        acknowledged(&reply, sequence)
+    }
+
+    fn post(&self, http: &Http, origin: &str, body: &serde_json::Value) -> Asked {
+        let credentials = is_master(origin, &self.node).then(|| credentials(&self.node)).flatten();
+        http.post(&format!("{origin}{PATH}"), body, credentials.as_ref())
+    }
+}
+
+fn acknowledged(reply: &Asked, sequence: u64) -> Result<(), String> {
+    match reply {
+        Ok(reply) if reply.status == 200 => {
+            let number = reply.json().get("acknowledged").and_then(serde_json::Value::as_u64);
+            if number == Some(sequence) { Ok(()) } else { Err(format!("it acknowledged {number:?}, not {sequence}")) }
+        }
+        Ok(reply) => Err(format!("it answered {}", reply.status)),
+        Err(silence) => Err(silence.0.clone()),
+    }
+}
+
+/// The node's credentials: one line `principal secret`, as Mesos's own files have it.
+fn credentials(node: &NodeConfig) -> Option<(String, String)> {
+    let path = node.deploy.credentials.as_ref()?;
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse_credentials(&text),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "can't read the node's credentials");
+            None
+        }
+    }
+}
+
+fn parse_credentials(text: &str) -> Option<(String, String)> {
+    let (principal, secret) = text.trim().split_once(char::is_whitespace)?;
+    Some((principal.to_owned(), secret.trim().to_owned()))
+}
+
+/// The origin (`http://host:port`) of an absolute URL; the port of the scheme is written out.
+pub(crate) fn origin_of(url: &str) -> Option<String> {
+    let url = reqwest::Url::parse(url).ok()?;
+    let port = url.port_or_known_default()?;
+    let host = url.host_str()?;
+    matches!(url.scheme(), "http" | "https").then(|| format!("{}://{host}:{port}", url.scheme()))
+}
+
+/// The origin that a redirect from `origin` leads to; Mesos writes its redirects without a scheme (`//host:port/…`).
+pub(crate) fn redirect_of(origin: &str, location: &str) -> Option<String> {
+    origin_of(reqwest::Url::parse(origin).ok()?.join(location).ok()?.as_str())
+}
+
+fn is_master(origin: &str, node: &NodeConfig) -> bool {
+    node.deploy.masters.iter().filter_map(|url| origin_of(url)).any(|master| master == origin)
+}
+
+/// Whether this node may tell `origin` anything.
+pub(crate) fn is_allowed(origin: &str, node: &NodeConfig) -> bool {
+    is_master(origin, node)
+        || node.deploy.allowed_origins.iter().filter_map(|url| origin_of(url)).any(|allowed| allowed == origin)
+}
+
+/// Between half of `wait` and all of it: nodes that lost the same master come back one by one.
+fn jittered(wait: Duration) -> Duration {
+    let byte = host::random::<1>().map_or(255, |[byte]| byte);
+    wait / 2 + wait / 2 * u32::from(byte) / 255
+}
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

@@ -1,0 +1,142 @@
+//! The file that Mesos's stdout and stderr go to: it outlives the helper, is bounded, and its last lines are part of a
+//! failed attempt's report.
+//!
+//! Mesos holds the file open for its whole life, so a file that has grown is emptied in place after its end was copied
+//! aside; it is opened for appending, and goes on at its new end.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// The size from which on the file is emptied, in bytes.
+const ROTATE_AT: u64 = 32 * 1024 * 1024;
+
+/// How much of the end is read for the last lines, in bytes.
+const TAIL_BYTES: u64 = 16 * 1024;
+
+/// How many last lines are reported.
+const TAIL_LINES: usize = 40;
+
+/// The log of a node's Mesos.
+#[derive(Debug)]
+pub struct MesosLog {
+    path: PathBuf,
+}
+
+impl MesosLog {
+    /// In the directory of a root's logs.
+    pub fn at(root: &Path) -> Self {
+        Self { path: directory(root).join("mesos.log") }
+    }
+
+    /// Opens it for a new Mesos; answers the file and where the lines of that Mesos begin.
+    ///
+    /// # Errors
+    /// If it can't be made.
+    pub fn open(&self) -> io::Result<(File, u64)> {
+        self.rotate(ROTATE_AT)?;
+        let file = append_to(&self.path)?;
+        let offset = file.metadata()?.len();
+        Ok((file, offset))
+    }
+
+    /// Copies the file aside and empties it, if it is larger than `limit`. Lines written in between are lost.
+    ///
+    /// # Errors
+    /// If it can't be copied: then it is left as it is.
+    pub fn rotate(&self, limit: u64) -> io::Result<()> {
+        if fs::metadata(&self.path).map_or(0, |metadata| metadata.len()) <= limit {
+            return Ok(());
+        }
+        fs::copy(&self.path, self.path.with_extension("log.1"))?;
+        File::options().write(true).open(&self.path)?.set_len(0)
+    }
+
+    /// Rotates at the usual size.
+    ///
+    /// # Errors
+    /// As [`MesosLog::rotate`].
+    pub fn rotate_if_large(&self) -> io::Result<()> {
+        self.rotate(ROTATE_AT)
+    }
+
+    /// The last lines written since `offset`.
+    pub fn last_lines(&self, offset: u64) -> Vec<String> {
+        self.tail(offset).unwrap_or_else(|error| vec![format!("can't read `{}`: {error}", self.path.display())])
+    }
+
+    fn tail(&self, offset: u64) -> io::Result<Vec<String>> {
+        let mut file = File::open(&self.path)?;
+        let length = file.metadata()?.len();
+        // A file that was emptied since is shorter: then all of it is newer.
+        let from = if offset <= length { offset } else { 0 };
+        let start = from.max(length.saturating_sub(TAIL_BYTES));
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut lines: Vec<String> = text.lines().map(|line| line.trim_end().to_owned()).collect();
+        if start > from && !lines.is_empty() {
+            lines.remove(0); // it was cut in two
+        }
+        let surplus = lines.len().saturating_sub(TAIL_LINES);
+        lines.drain(..surplus);
+        Ok(lines)
+    }
+}
+
+/// The directory of a root's logs.
+pub fn directory(root: &Path) -> PathBuf {
+    crate::host::state_directory(root).join("log")
+}
+
+/// Opens a log for appending, with its directory.
+///
+/// # Errors
+/// If it can't be made.
+pub fn append_to(path: &Path) -> io::Result<File> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    File::options().append(true).create(true).mode(0o640).open(path)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::{MesosLog, TAIL_LINES};
+    use std::io::Write as _;
+
+    #[test]
+    fn the_last_lines_are_of_the_last_mesos_only() {
+        let root = tempfile::tempdir().unwrap();
+        let log = MesosLog::at(root.path());
+        let (mut file, offset) = log.open().unwrap();
+        assert_eq!(offset, 0);
+        writeln!(file, "old").unwrap();
+        let (mut file, offset) = log.open().unwrap();
+        assert_eq!(log.last_lines(offset), Vec::<String>::new());
+        for line in 0..TAIL_LINES + 5 {
+            writeln!(file, "new {line}").unwrap();
+        }
+        let lines = log.last_lines(offset);
+        assert_eq!(lines.len(), TAIL_LINES);
+        assert_eq!(lines[0], "new 5");
+    }
+
+    #[test]
+    fn an_open_file_goes_on_after_it_was_emptied() {
+        let root = tempfile::tempdir().unwrap();
+        let log = MesosLog::at(root.path());
+        let (mut file, _) = log.open().unwrap();
+        writeln!(file, "{}", "x".repeat(100_000)).unwrap();
+        writeln!(file, "the end").unwrap();
+        assert_eq!(log.last_lines(0), ["the end"], "a line that was cut in two is left out");
+        let (_, offset) = log.open().unwrap();
+        log.rotate(1000).unwrap();
+        writeln!(file, "after").unwrap();
+        assert_eq!(log.last_lines(offset), ["after"]);
+        assert!(std::fs::read_to_string(super::directory(root.path()).join("mesos.log.1")).unwrap().ends_with("the end\n"));
+    }
+}
