@@ -130,6 +130,10 @@ class Framework(contextlib.AbstractContextManager):
         with open(self.output, encoding="utf-8") as output:
             return [json.loads(line) for line in output if line.endswith("\n")]
 
+    def subscriptions(self):
+        """How often a leading master has taken the framework in."""
+        return sum(event["event"] == "subscribed" for event in self.events())
+
     def states(self):
         """The states that Mesos has told the framework of its task, in their order."""
         return [event["state"] for event in self.events() if event["event"] == "update"]
