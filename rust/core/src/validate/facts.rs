@@ -78,6 +78,9 @@ pub struct ProbedModule {
     pub mesos_version: String,
     /// The kind of module.
     pub kind: String,
+    /// What the record's own check answers, if it has one.
+    #[serde(default)]
+    pub compatible: Option<bool>,
 }
 
 /// What is known of a node.

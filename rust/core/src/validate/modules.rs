@@ -138,6 +138,10 @@ fn probed(set: &SetFacts, id: &PackageId, module: &ModuleInfo, probe: &Probe, fi
         return;
     };
     record(set, id, module, &found.record(), findings);
+    if found.compatible == Some(false) {
+        let message = format!("`{name}` in `{file}` of `{id}` says itself that it does not fit this Mesos");
+        findings.problem("module-incompatible", [id], message, None);
+    }
     if let Some(said) = &module.record
         && said.kind != found.kind
     {

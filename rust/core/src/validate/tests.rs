@@ -48,6 +48,7 @@ fn fizzbuzz(mesos_version: &str) -> PackageFacts {
         api_version: "2".to_owned(),
         mesos_version: mesos_version.to_owned(),
         kind: "Anonymous".to_owned(),
+        compatible: None,
     };
     let probe = Probe { loadable: true, error: None, modules: vec![module], missing: Vec::new() };
     let libraries = &mut package.local.as_mut().unwrap().libraries;
@@ -184,7 +185,8 @@ fn each_rule_about_the_configuration_has_a_case() {
 #[test]
 fn each_rule_about_libraries_has_a_case() {
     type Change = fn(&mut Probe);
-    let probed: [(Change, &str); 5] = [
+    let probed: [(Change, &str); 6] = [
+        (|probe| probe.modules[0].compatible = Some(false), "module-incompatible"),
         (|probe| probe.modules[0].mesos_version = "1.10.0".to_owned(), "module-mesos-version"),
         (|probe| probe.modules[0].api_version = "1".to_owned(), "module-api-version"),
         (|probe| probe.modules.clear(), "module-symbol-missing"),
@@ -205,6 +207,11 @@ fn each_rule_about_libraries_has_a_case() {
         local.libraries.insert("lib/libfizzbuzz.so".to_owned(), LibraryFacts::Fatal("signal 11".to_owned()));
     });
     assert_eq!(codes(&fatal, &NODE), ["module-kills"]);
+    let other_kind = change("fizzbuzz", |local| {
+        let record = r#"{"api_version":"2","mesos_version":"1.11.0","kind":"Hook"}"#;
+        local.pkginfo.modules[0].record = Some(serde_json::from_str(record).unwrap());
+    });
+    assert_eq!(codes(&other_kind, &NODE), ["module-kind"]);
 }
 
 #[test]

@@ -1,0 +1,61 @@
+//! The policy of syncing: what must be on stable storage before the next step may be taken.
+//!
+//! Three promises rest on it. A file's bytes are durable before its name is given (else a power loss leaves a complete
+//! name with torn bytes behind it). A package's or generation's whole tree is durable before the rename that commits it.
+//! The directories that a rename touched are durable before anybody is told that it happened. Nothing else is synced:
+//! half-done work in `staging/` may be lost at any time, and a removal that is forgotten is only done again.
+
+use std::fs::File;
+use std::path::Path;
+
+use rustix::fs::FileType;
+
+use crate::directory::Directory;
+use crate::error::StoreError;
+
+/// Up to this many files are synced one by one; above it, the whole file system at once.
+///
+/// Each `fsync` costs a flush of the disk's cache, `syncfs` one for all; but `syncfs` also waits for whatever else the
+/// file system has to write, so it is not worth it for the few large files of a Mesos.
+const FEW_FILES: usize = 32;
+
+/// A moment at which something has to be durable.
+pub(crate) enum Moment<'a> {
+    /// A file is written, and is about to be named or relied on. The path is for messages.
+    FileWritten(&'a File, &'a Path),
+    /// A tree with this many files and links is complete, and about to be renamed into its place.
+    TreeWritten(&'a Directory, usize),
+    /// Names were added to, renamed in or removed from a directory, and somebody is about to rely on it.
+    NamesChanged(&'a Directory),
+}
+
+/// Makes durable what `moment` says. The only function that syncs.
+pub(crate) fn sync(moment: Moment<'_>) -> Result<(), StoreError> {
+    match moment {
+        Moment::FileWritten(file, path) => {
+            rustix::fs::fsync(file).map_err(|error| StoreError::io("sync the file", path, error))
+        }
+        Moment::TreeWritten(tree, files) if files <= FEW_FILES => sync_each(tree),
+        Moment::TreeWritten(tree, _) => {
+            rustix::fs::syncfs(tree).map_err(|error| StoreError::io("sync the file system of", tree.path(), error))
+        }
+        Moment::NamesChanged(directory) => {
+            rustix::fs::fsync(directory).map_err(|error| StoreError::io("sync the directory", directory.path(), error))
+        }
+    }
+}
+
+fn sync_each(tree: &Directory) -> Result<(), StoreError> {
+    for entry in tree.entries()? {
+        match entry.kind {
+            FileType::Directory => sync_each(&tree.open(&entry.name)?)?,
+            FileType::RegularFile => {
+                let path = tree.path().join(&entry.name);
+                sync(Moment::FileWritten(&tree.open_file(&entry.name)?, &path))?;
+            }
+            // A link's target is written with its name.
+            _ => {}
+        }
+    }
+    sync(Moment::NamesChanged(tree))
+}

@@ -1,0 +1,78 @@
+//! What validation needs to know of a set, gathered from the store.
+
+use std::collections::BTreeMap;
+
+use dcos_core::role::Kind;
+use dcos_core::validate::{LibraryFacts, LocalFacts, PackageFacts, SELF, SetFacts};
+use dcos_core::{PackageId, PackageSet, Problem};
+
+use super::links::is_linked;
+use super::probe::{PROBE, Prober};
+use crate::error::StoreError;
+use crate::inspect::Depth;
+use crate::manifest::{Content, Manifest};
+use crate::packages::read_pkginfo;
+use crate::store::{PACKAGES, Store};
+
+/// Mesos's library within its package.
+const MESOS_LIBRARY: &str = "lib/libmesos.so";
+
+/// Looks at every package of a set, and asks its module libraries what they are.
+///
+/// Files are compared with their manifests by type, mode and size; their digests were checked when they came, and
+/// `verify` does it again. A set is judged within milliseconds that way, whatever is in it.
+pub(crate) fn gather(store: &Store, set: &PackageSet) -> Result<SetFacts, StoreError> {
+    let mut found = Vec::new();
+    for id in set.iter() {
+        found.push((id.clone(), look(store, id)?));
+    }
+    probe(store, &mut found);
+    let packages = found.into_iter().map(|(id, local)| PackageFacts { id, local: local.map(|(local, _)| local) });
+    Ok(SetFacts { packages: packages.collect() })
+}
+
+type Found = (PackageId, Option<(LocalFacts, Manifest)>);
+
+fn look(store: &Store, id: &PackageId) -> Result<Option<(LocalFacts, Manifest)>, StoreError> {
+    let (tree, manifest) = match store.package(id) {
+        Ok(found) => found,
+        Err(StoreError::NotLocal(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let pkginfo = read_pkginfo(&tree, &id.to_string())?;
+    let damage = crate::inspect::differences(&tree, &manifest, Depth::Shape)?;
+    let config = (pkginfo.kind == Kind::MesosConfig).then(|| store.config(id)).and_then(|config| match config {
+        Ok(config) => config.map(Ok),
+        Err(error) => Some(Err(Problem::chain(&error))),
+    });
+    let linked = manifest.entries.iter().filter(|(path, _)| is_linked(path));
+    let linked = linked.map(|(path, content)| (path.clone(), *content == Content::Directory)).collect();
+    Ok(Some((LocalFacts { pkginfo, damage, linked, config, libraries: BTreeMap::new() }, manifest)))
+}
+
+/// Fills in what is known of module libraries; nothing if the set has no program to find out, or not one Mesos.
+fn probe(store: &Store, found: &mut [Found]) {
+    let local = || found.iter().filter_map(|(id, local)| Some((id, local.as_ref()?)));
+    let path = |id: &PackageId, file: &str| store.root().join(PACKAGES).join(id.to_string()).join(file);
+    let mesos = local().find_map(|(id, (facts, manifest))| {
+        let digest = (facts.pkginfo.kind == Kind::Mesos).then(|| manifest.digest(MESOS_LIBRARY)).flatten()?;
+        Some((path(id, MESOS_LIBRARY), digest))
+    });
+    let program = local().find_map(|(id, (_, manifest))| {
+        (id.name().as_str() == SELF && manifest.provides_file(PROBE)).then(|| path(id, PROBE))
+    });
+    let (Some((mesos, mesos_sha256)), Some(program)) = (mesos, program) else { return };
+    let prober = Prober { store, program, mesos, mesos_sha256 };
+    for (id, local) in found.iter_mut() {
+        let Some((facts, manifest)) = local else { continue };
+        let mut symbols: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for module in &facts.pkginfo.modules {
+            symbols.entry(&module.library).or_default().push(&module.name);
+        }
+        for (library, symbols) in symbols {
+            let Some(digest) = manifest.digest(library) else { continue };
+            let answer: LibraryFacts = prober.ask(&path(id, library), digest, &symbols);
+            facts.libraries.insert(library.to_owned(), answer);
+        }
+    }
+}

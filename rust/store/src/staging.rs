@@ -1,0 +1,82 @@
+//! `staging/<job>/`: half-done work. Each entry is locked by whoever works in it; an unlocked one is nobody's.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use crate::directory::Directory;
+use crate::error::StoreError;
+
+/// An entry of `staging/`, ours as long as it lives; removed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Staging {
+    parent: Directory,
+    name: String,
+    // The lock is on this handle.
+    directory: Directory,
+}
+
+impl Staging {
+    /// Makes an entry in `staging`.
+    pub(crate) fn create(staging: &Directory) -> Result<Self, StoreError> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+            let directory = match staging.create_directory(&name) {
+                Ok(directory) => directory,
+                // Left by an earlier process of our number, or swept away between being made and opened: the next one.
+                Err(error) if matches!(error.errno(), Some(Errno::EXIST | Errno::NOENT)) => continue,
+                Err(error) => return Err(error),
+            };
+            // Before it was locked somebody's recovery may have taken it for a leftover.
+            if lock(&directory)? && staging.stat(&name)?.is_some() {
+                return Ok(Self { parent: staging.duplicate()?, name, directory });
+            }
+        }
+    }
+
+    /// The entry's directory.
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if let Err(error) = self.parent.remove_tree(&self.name) {
+            // Not an error of whoever drops it: the next recovery removes it.
+            tracing::warn!(entry = self.name, "could not remove a staging entry: {error}");
+        }
+    }
+}
+
+/// Removes the entries that nobody works in.
+pub(crate) fn recover(staging: &Directory) -> Result<(), StoreError> {
+    for entry in staging.entries()? {
+        match staging.open_if_any(&entry.name) {
+            Ok(Some(directory)) => {
+                if lock(&directory)? {
+                    staging.remove_tree(&entry.name)?;
+                }
+            }
+            // Removed in the meantime by whoever worked in it.
+            Ok(None) => {}
+            // Not a directory: nothing of ours.
+            Err(_) => staging.remove_tree(&entry.name)?,
+        }
+    }
+    Ok(())
+}
+
+/// Locks a directory, unless somebody else has.
+fn lock(directory: &Directory) -> Result<bool, StoreError> {
+    loop {
+        match rustix::fs::flock(directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(StoreError::io("lock the directory", directory.path(), error)),
+        }
+    }
+}
