@@ -123,7 +123,7 @@ class Cluster:
         self.release_url, self.site_url = self._serve(self.release), self._serve(self.site)
 
     def _serve(self, folder):
-        folder.mkdir()
+        quiet(self.dcos(), "repo", "init", str(folder))
         log = open(self.directory / f"{folder.name}.log", "wb")
         server = subprocess.Popen(
             [self.dcos(), "repo", "serve", str(folder), "--listen", "127.0.0.1:0"],
@@ -147,9 +147,10 @@ class Cluster:
             "format": 1, "role": node.role, "group": node.group, "modules": ["dcos-bits"], "flags": flags,
             "parameters": {},
         }))
-        done = quiet(self.dcos(), "--json", "config", "generate", "--options", str(options),
-                     "--release-repository", str(self.release), "--site-repository", str(self.site))
-        return json.loads(done)["id"]
+        made = json.loads(quiet(self.dcos(), "--json", "config", "generate", "--options", str(options),
+                                "--repository", str(self.release), "--output", str(self.directory)))
+        quiet(self.dcos(), "repo", "publish", str(self.site), made["output"])
+        return made["id"]
 
     def prepare(self, node, packages):
         """Writes the node's file, fetches its first packages from the repositories, and activates them."""
