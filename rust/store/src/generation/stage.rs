@@ -127,7 +127,10 @@ impl Store {
     }
 
     /// The number of the active generation.
-    pub(crate) fn active_number(&self) -> Result<Option<u64>, StoreError> {
+    ///
+    /// # Errors
+    /// If `active` can't be read or points elsewhere.
+    pub fn active_number(&self) -> Result<Option<u64>, StoreError> {
         let root = match Directory::at(self.root()) {
             Ok(root) => root,
             Err(error) if error.errno() == Some(rustix::io::Errno::NOENT) => return Ok(None),
