@@ -2,6 +2,8 @@
 //!
 //! Everything goes by a rename into staging, under the lock; the disk's space is freed after the lock was let go.
 
+use std::time::SystemTime;
+
 use dcos_core::PackageId;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -89,6 +91,7 @@ impl Store {
             }
         }
         if !options.dry_run {
+            self.sweep_partials(SystemTime::now())?;
             tracing::info!(packages = report.packages.len(), bytes = report.bytes, "collected garbage");
         }
         Ok(report)

@@ -7,7 +7,7 @@
 //! - [`archive`]: the strict subset of tar that packages are, and how one is built
 //! - [`generation`]: a set made ready to be started, what it is validated by, and the switch
 //! - [`keep`], [`gc`]: what must stay and why; everything else
-//! - [`lock`], [`staging`]: who may change what
+//! - [`lock`], [`staging`]: who may change what; [`partial`]: what unfinished downloads have brought
 //! - [`directory`], [`durable`]: the only doors to the file system, and the policy of syncing
 //! - [`running`], [`process`]: which Mesos runs from here
 //! - [`append_log`]: a log that survives crashes
@@ -32,13 +32,14 @@ mod lock;
 pub mod manifest;
 mod node_store;
 mod packages;
+mod partial;
 pub mod process;
 mod running;
 mod staging;
 mod store;
 
 pub use append_log::{AppendLog, LogError};
-pub use archive::pack::{Built, build};
+pub use archive::pack::{Built, build, build_with};
 pub use archive::{Refusal, Rule};
 pub use error::StoreError;
 pub use gc::{GcOptions, GcReport};
@@ -48,5 +49,7 @@ pub use inspect::{Package, PackageSummary, VerifyReport};
 pub use lock::{Locked, Owner};
 pub use manifest::Manifest;
 pub use packages::{Added, Expected, MAX_ARCHIVE_BYTES, MAX_PACKAGE_BYTES, Staged};
+pub use partial::Partial;
+pub use process::start_time;
 pub use running::Running;
 pub use store::{LOCK_WAIT, NodeContext, Store};

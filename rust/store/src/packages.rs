@@ -176,7 +176,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotLocal`] if it is not there, [`StoreError::InUse`] if it must stay.
     pub fn remove(&self, locked: &Locked, id: &PackageId) -> Result<(), StoreError> {
-        if !self.has(id)? {
+        if !self.has(id) {
             return Err(StoreError::NotLocal(id.clone()));
         }
         if let Some(why) = self.kept()?.packages.remove(id) {
@@ -196,15 +196,10 @@ impl Store {
         Ok(Leftover::new(staging))
     }
 
-    /// Whether a package is in the store.
-    ///
-    /// # Errors
-    /// If the store can't be read.
-    pub fn has(&self, id: &PackageId) -> Result<bool, StoreError> {
-        match self.top(PACKAGES)? {
-            Some(packages) => Ok(packages.has(&id.to_string())? && packages.has(&manifest_name(id))?),
-            None => Ok(false),
-        }
+    /// Whether a package is in the store. One that can't be read has nothing in it.
+    pub fn has(&self, id: &PackageId) -> bool {
+        let has = |packages: &Directory| Ok(packages.has(&id.to_string())? && packages.has(&manifest_name(id))?);
+        self.top(PACKAGES).and_then(|packages| packages.as_ref().map_or(Ok(false), has)).unwrap_or(false)
     }
 }
 
@@ -255,7 +250,11 @@ pub(crate) fn read_pkginfo(tree: &Directory, package: &str) -> Result<PkgInfo, S
         let source = Refusal::new(Rule::NoPkgInfo, "there is no `pkginfo.json` at the top");
         return Err(StoreError::Archive { package: package.to_owned(), source });
     };
-    PkgInfo::parse(&String::from_utf8_lossy(&bytes))
+    parse_pkginfo(&bytes, package)
+}
+
+pub(crate) fn parse_pkginfo(bytes: &[u8], package: &str) -> Result<PkgInfo, StoreError> {
+    PkgInfo::parse(&String::from_utf8_lossy(bytes))
         .map_err(|source| StoreError::PkgInfo { package: package.to_owned(), source })
 }
 

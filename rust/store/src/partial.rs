@@ -95,7 +95,9 @@ impl Partial {
     /// # Errors
     /// If the file can't be cut off.
     pub fn empty(&mut self) -> Result<(), StoreError> {
-        self.file.set_len(0).map_err(|error| StoreError::io("empty the file", self.directory.path().join(&self.name), error))
+        self.file
+            .set_len(0)
+            .map_err(|error| StoreError::io("empty the file", self.directory.path().join(&self.name), error))
     }
 
     /// Removes it.
@@ -119,7 +121,8 @@ fn lock(file: &File, directory: &Directory, name: &str) -> Result<bool, StoreErr
 }
 
 fn is_named(file: &File, directory: &Directory, name: &str) -> Result<bool, StoreError> {
-    let ours = rustix::fs::fstat(file).map_err(|error| StoreError::io("look at", directory.path().join(name), error))?;
+    let ours =
+        rustix::fs::fstat(file).map_err(|error| StoreError::io("look at", directory.path().join(name), error))?;
     Ok(directory.stat(name)?.is_some_and(|named| (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)))
 }
 

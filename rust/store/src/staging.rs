@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use crate::directory::Directory;
 use crate::error::StoreError;
+use crate::partial;
 
 /// An entry of `staging/`, ours as long as it lives; removed when it is dropped.
 #[derive(Debug)]
@@ -54,6 +55,9 @@ impl Drop for Staging {
 /// Removes the entries that nobody works in.
 pub(crate) fn recover(staging: &Directory) -> Result<(), StoreError> {
     for entry in staging.entries()? {
+        if entry.name == partial::DIRECTORY {
+            continue;
+        }
         match staging.open_if_any(&entry.name) {
             Ok(Some(directory)) => {
                 if lock(&directory)? {

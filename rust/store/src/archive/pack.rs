@@ -5,6 +5,7 @@
 //! unpacks never meets a file before its directory and never writes by way of a link. In Zstandard each file is a frame
 //! of its own together with its header, so that one file can be fetched by its range of bytes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use super::{BLOCK, padding};
 use crate::directory::{Directory, kind_of};
 use crate::durable::{self, Moment};
 use crate::error::StoreError;
-use crate::packages::id_of_file;
+use crate::packages::{id_of_file, parse_pkginfo, read_pkginfo};
 
 /// Zstandard's level: beyond it, a Mesos gets 3 % smaller in three times the time.
 const ZSTD_LEVEL: i32 = 9;
@@ -51,13 +52,26 @@ pub struct Built {
 /// If the tree holds anything but files, directories and links that stay inside, its pkginfo is not one or does not
 /// belong to the name of `output`, or files can't be read or written.
 pub fn build(directory: &Path, output: &Path) -> Result<Built, StoreError> {
+    build_with(directory, &BTreeMap::new(), output)
+}
+
+/// The same with the files of `instead`, by path within the package, in place of those of the tree or added to them.
+/// They can't be executed.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with(directory: &Path, instead: &BTreeMap<String, Vec<u8>>, output: &Path) -> Result<Built, StoreError> {
     let tree = Directory::at(directory)?;
-    let pkginfo = crate::packages::read_pkginfo(&tree, &directory.display().to_string())?;
+    let package = directory.display().to_string();
+    let pkginfo = match instead.get(pkginfo::FILE_NAME) {
+        Some(bytes) => parse_pkginfo(bytes, &package)?,
+        None => read_pkginfo(&tree, &package)?,
+    };
     let id = id_of_file(output)?;
     if pkginfo.id() != id {
         return Err(StoreError::OtherPackage { expected: id, found: pkginfo.id() });
     }
-    let items = collect(&tree, &id)?;
+    let items = collect(&tree, instead, &id)?;
     if let Some(module) = pkginfo
         .modules
         .iter()
@@ -74,7 +88,9 @@ pub fn build(directory: &Path, output: &Path) -> Result<Built, StoreError> {
     let name = output.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let unfinished = format!(".{name}.{}.new", std::process::id());
     parent.remove_file(&unfinished)?;
-    let built = write(&tree, &items, &name, parent.create_file(&unfinished)?, output).and_then(|(file, hash, size)| {
+    let file = parent.create_file(&unfinished)?;
+    let source = Source { tree: &tree, instead };
+    let built = write(&source, &items, &name, file, output).and_then(|(file, hash, size)| {
         rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(0o644))
             .map_err(|error| StoreError::io("set the mode of", output, error))?;
         durable::sync(Moment::FileWritten(&file, output))?;
@@ -88,7 +104,13 @@ pub fn build(directory: &Path, output: &Path) -> Result<Built, StoreError> {
     built
 }
 
-/// Something in the tree.
+/// Where the bytes of files come from.
+struct Source<'a> {
+    tree: &'a Directory,
+    instead: &'a BTreeMap<String, Vec<u8>>,
+}
+
+/// Something in the package.
 struct Item {
     path: String,
     what: What,
@@ -112,9 +134,20 @@ impl What {
 }
 
 /// Everything in the tree, in the archive's order, checked by the rules of archives.
-fn collect(tree: &Directory, id: &PackageId) -> Result<Vec<Item>, StoreError> {
+fn collect(tree: &Directory, instead: &BTreeMap<String, Vec<u8>>, id: &PackageId) -> Result<Vec<Item>, StoreError> {
     let mut items = Vec::new();
     walk(tree, "", &mut items)?;
+    items.retain(|item| !instead.contains_key(&item.path));
+    let mut paths: BTreeSet<String> = items.iter().map(|item| item.path.clone()).collect();
+    for path in instead.keys() {
+        for (end, _) in path.match_indices('/') {
+            if paths.insert(path[..end].to_owned()) {
+                items.push(Item { path: path[..end].to_owned(), what: What::Directory });
+            }
+        }
+        items.push(Item { path: path.clone(), what: What::File { executable: false } });
+    }
+    items.sort_by(|left, right| left.path.cmp(&right.path));
     let refused = |source| StoreError::Archive { package: id.to_string(), source };
     let mut names = Names::default();
     for item in &items {
@@ -231,7 +264,7 @@ fn zstd_frame(output: Output) -> io::Result<zstd::stream::write::Encoder<'static
 }
 
 fn write(
-    tree: &Directory,
+    source: &Source<'_>,
     items: &[Item],
     name: &str,
     file: File,
@@ -247,7 +280,7 @@ fn write(
             encoder = encoder.next_frame().map_err(failed)?;
             last_rank = rank;
         }
-        write_item(tree, item, encoder.writer())?.map_err(failed)?;
+        write_item(source, item, encoder.writer())?.map_err(failed)?;
     }
     encoder = encoder.next_frame().map_err(failed)?;
     encoder.writer().write_all(&[0; 2 * BLOCK]).map_err(failed)?;
@@ -257,14 +290,17 @@ fn write(
 }
 
 /// The outer error is about the tree, the inner about the output.
-fn write_item(tree: &Directory, item: &Item, output: &mut dyn Write) -> Result<io::Result<()>, StoreError> {
+fn write_item(source: &Source<'_>, item: &Item, output: &mut dyn Write) -> Result<io::Result<()>, StoreError> {
     match &item.what {
         What::Directory => Ok(write_header(output, &format!("{}/", item.path), EntryType::Directory, 0o755, 0, None)),
         What::Link(target) => Ok(write_header(output, &item.path, EntryType::Symlink, 0o777, 0, Some(target))),
+        What::File { .. } if let Some(bytes) = source.instead.get(&item.path) => {
+            Ok(write_bytes(output, &item.path, bytes))
+        }
         What::File { executable } => {
             let (parent, name) = item.path.rsplit_once('/').unwrap_or(("", &item.path));
-            let path = tree.path().join(&item.path);
-            let file = tree.descend(parent)?.open_file(name)?;
+            let path = source.tree.path().join(&item.path);
+            let file = source.tree.descend(parent)?.open_file(name)?;
             let size = file.metadata().map_err(|error| StoreError::io("look at", &path, error))?.len();
             let mode = if *executable { 0o755 } else { 0o644 };
             if let Err(error) = write_header(output, &item.path, EntryType::Regular, mode, size, None) {
@@ -292,8 +328,19 @@ fn copy(mut file: File, size: u64, path: &PathBuf, output: &mut dyn Write) -> Re
     if left > 0 {
         return Err(changed());
     }
+    Ok(write_padding(output, size))
+}
+
+fn write_bytes(output: &mut dyn Write, path: &str, bytes: &[u8]) -> io::Result<()> {
+    let size = bytes.len() as u64;
+    write_header(output, path, EntryType::Regular, 0o644, size, None)?;
+    output.write_all(bytes)?;
+    write_padding(output, size)
+}
+
+fn write_padding(output: &mut dyn Write, size: u64) -> io::Result<()> {
     let zeros = [0; BLOCK];
-    Ok(output.write_all(&zeros[..usize::try_from(padding(size)).unwrap_or_default()]))
+    output.write_all(&zeros[..usize::try_from(padding(size)).unwrap_or_default()])
 }
 
 /// Writes a header, with GNU's long names before it where it has no room for them.
@@ -344,6 +391,6 @@ fn write_long(output: &mut dyn Write, kind: EntryType, text: &str) -> io::Result
     header.set_cksum();
     output.write_all(header.as_bytes())?;
     output.write_all(text.as_bytes())?;
-    let zeros = [0; BLOCK];
-    output.write_all(&zeros[..1 + usize::try_from(padding(text.len() as u64 + 1)).unwrap_or_default()])
+    output.write_all(&[0])?;
+    write_padding(output, text.len() as u64 + 1)
 }
