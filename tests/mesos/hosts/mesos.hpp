@@ -7,7 +7,8 @@
 // 1. An object of Mesos's is built by Mesos's constructor in storage that is larger than it needs (`room`). No field of
 //    it is touched here, and none is ever destroyed: these programs end with their process.
 // 2. No class of Mesos's gets a virtual table here. Where one has virtual functions its destructor is declared and never
-//    defined, so that the table is an import. A second table would take the place of libmesos's own.
+//    defined, so that the table is an import. A second table would take the place of libmesos's own. (The two classes
+//    that libmesos has no table to offer for, `State` and `PendingFutureTrackerProcess`, are whole here instead.)
 // 3. Where a class has virtual bases, only libmesos knows where they lie. A conversion therefore reads the object's own
 //    table, in a function that the optimiser may not look into (see `baseOf`).
 //
