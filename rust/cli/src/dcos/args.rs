@@ -1,0 +1,281 @@
+//! The command line of `dcos`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use dcos_api::types::deploy::{Amount, OnFailure, Strategy, Targets};
+
+const EXAMPLES: &str = "\
+Examples:
+  dcos upgrade mesos 1.11.0 --dry-run     what an upgrade would do, node by node
+  dcos install module fizzbuzz            enable a module on every node that it fits
+  dcos deploy status                      what is running now, what it waits for, what to do next
+  dcos deploy halt \"error rate above 1%\"  start nothing more
+  dcos slave list                         agents, their sets and their last attempts
+
+Exit codes:
+  0 done · 1 unexpected failure · 2 usage · 3 refused, nothing changed · 4 not found · 5 busy or conflict
+  6 failed, the previous set is running again · 7 failed, a person is needed · 8 halted · 9 unreachable or timed out";
+
+/// Gets software onto the machines of a Mesos cluster
+#[derive(Debug, Parser)]
+#[command(name = "dcos", version, after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Any master of the cluster, such as `http://10.0.0.1:5050`
+    #[arg(long, global = true, env = "DCOS_URL", value_name = "URL")]
+    pub(super) url: Option<String>,
+
+    /// Print one JSON document on stdout
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Enable modules on every node that they fit
+    #[command(subcommand)]
+    Install(Install),
+    /// Disable modules and take them out of every set
+    #[command(subcommand)]
+    Uninstall(Uninstall),
+    /// Move the cluster to another version of Mesos
+    #[command(subcommand)]
+    Upgrade(Upgrade),
+    /// Look at deployments and steer them
+    #[command(subcommand)]
+    Deploy(Deploy),
+    /// The agents of the cluster
+    #[command(subcommand)]
+    Slave(Slave),
+    /// Make configs, and tell how they differ
+    #[command(subcommand)]
+    Config(crate::config::ConfigCommand),
+    /// Make, fill and look at a repository
+    #[command(subcommand)]
+    Repo(crate::repo::RepoCommand),
+    /// Check this machine, and say what to fix
+    #[command(after_help = "Examples:\n  dcos doctor\n  dcos doctor --node /srv/dcos/node.toml --json")]
+    Doctor {
+        /// The machine's node file
+        #[arg(long, env = "DCOS_NODE", value_name = "FILE", default_value = dcos_core::node::DEFAULT_PATH)]
+        node: PathBuf,
+    },
+    /// Print the completion script of a shell
+    #[command(after_help = "Examples:\n  dcos completions bash > /etc/bash_completion.d/dcos")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Install {
+    /// Enable modules: their packages, and a new config of each group
+    #[command(after_help = "Examples:
+  dcos install module fizzbuzz
+  dcos install module fizzbuzz--1.2.0 --dry-run
+  dcos install module fizzbuzz --group agents --waves 1,10%,100%")]
+    Module {
+        /// Packages, each as NAME (the newest version that fits) or NAME--VERSION
+        #[arg(required = true, value_name = "NAME[--VERSION]")]
+        modules: Vec<String>,
+        #[command(flatten)]
+        site: SiteRepository,
+        #[command(flatten)]
+        options: ChangeOptions,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Uninstall {
+    /// Disable modules
+    #[command(after_help = "Examples:\n  dcos uninstall module fizzbuzz")]
+    Module {
+        /// Names of packages
+        #[arg(required = true, value_name = "NAME")]
+        modules: Vec<String>,
+        #[command(flatten)]
+        site: SiteRepository,
+        #[command(flatten)]
+        options: ChangeOptions,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Upgrade {
+    /// Another version of Mesos, and of every package that is bound to its version: masters first, then agents
+    #[command(after_help = "Examples:
+  dcos upgrade mesos 1.11.0 --dry-run
+  dcos upgrade mesos 1.11.0
+  dcos upgrade mesos 1.11.0 --waves 1,10%,100% --max-unavailable 5% --soak 300")]
+    Mesos {
+        /// The version
+        version: String,
+        #[command(flatten)]
+        options: ChangeOptions,
+    },
+}
+
+/// Where configs that `dcos` generates are published.
+#[derive(Clone, Debug, Args)]
+pub(super) struct SiteRepository {
+    /// The folder of the site repository, which a web server serves to the nodes
+    #[arg(long, env = "DCOS_SITE_REPOSITORY", value_name = "DIR")]
+    pub(super) site_repository: Option<PathBuf>,
+}
+
+/// How a change goes over the cluster.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ChangeOptions {
+    /// Print per node what would be swapped, in which order, and change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Create the deployment and don't wait for its end
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) no_wait: bool,
+    /// Only nodes of this group; may be given more than once
+    #[arg(long, value_name = "GROUP")]
+    group: Vec<String>,
+    /// Only this node (HOST:PORT); may be given more than once
+    #[arg(long, value_name = "NODE")]
+    node: Vec<String>,
+    /// Leave this node as it is; may be given more than once
+    #[arg(long, value_name = "NODE")]
+    exclude: Vec<String>,
+    /// How many agents have had their turn after each wave; the first wave is the canary [default: 1,100%]
+    #[arg(long, value_name = "AMOUNT", value_delimiter = ',')]
+    waves: Vec<Amount>,
+    /// How many agents may be away at once [default: 1]
+    #[arg(long, value_name = "AMOUNT")]
+    max_unavailable: Option<Amount>,
+    /// How many nodes may fail before everything stops [default: 0]
+    #[arg(long, value_name = "COUNT")]
+    max_failures: Option<u32>,
+    /// Seconds to wait after a wave [default: 0]
+    #[arg(long, value_name = "SECONDS")]
+    soak: Option<u64>,
+    /// What happens once too many nodes have failed [default: stop]
+    #[arg(long, value_name = "WHAT", value_parser = on_failure)]
+    on_failure: Option<OnFailure>,
+    /// Start no further node when no pulse came for that many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pulse: Option<u64>,
+    /// Fetch everywhere, and restart nothing before `dcos deploy start`
+    #[arg(long)]
+    stage_only: bool,
+    /// Restart nodes also where tasks die of it
+    #[arg(long)]
+    allow_task_loss: bool,
+    /// Try sets again that failed on a node before
+    #[arg(long)]
+    retry_failed: bool,
+}
+
+fn on_failure(text: &str) -> Result<OnFailure, String> {
+    match text {
+        "stop" => Ok(OnFailure::Stop),
+        "roll_back_wave" => Ok(OnFailure::RollBackWave),
+        "roll_back_all" => Ok(OnFailure::RollBackAll),
+        _ => Err("`stop`, `roll_back_wave` or `roll_back_all` is needed".to_owned()),
+    }
+}
+
+impl ChangeOptions {
+    /// The nodes that are meant.
+    pub(super) fn targets(&self) -> Targets {
+        Targets { groups: self.group.clone(), nodes: self.node.clone(), ..Targets::default() }
+    }
+
+    /// The strategy: the default one, where nothing is said.
+    pub(super) fn strategy(&self) -> Strategy {
+        let default = Strategy::default();
+        Strategy {
+            waves: if self.waves.is_empty() { default.waves } else { self.waves.clone() },
+            max_unavailable: self.max_unavailable.unwrap_or(default.max_unavailable),
+            max_failures: self.max_failures.unwrap_or(default.max_failures),
+            soak: self.soak.unwrap_or(default.soak),
+            on_failure: self.on_failure.unwrap_or(default.on_failure),
+            pulse: self.pulse,
+            exclude: self.exclude.clone(),
+            stage_only: self.stage_only,
+            allow_task_loss: self.allow_task_loss,
+            retry_failed: self.retry_failed,
+            ..default
+        }
+    }
+}
+
+/// A deployment, by its id.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Which {
+    /// The deployment; the newest one if absent
+    #[arg(value_name = "DEPLOYMENT")]
+    pub(super) id: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Deploy {
+    /// One line: what runs now, what it waits for, the next command
+    #[command(after_help = "Examples:\n  dcos deploy status\n  dcos deploy status d-7 --json")]
+    Status(Which),
+    /// The deployments, newest first
+    List,
+    /// Follow a deployment to its end
+    #[command(after_help = "Examples:\n  dcos deploy watch")]
+    Watch(Which),
+    /// Why a node is as it is, and what to do about it
+    #[command(after_help = "Examples:\n  dcos deploy explain 10.0.0.7:5051")]
+    Explain {
+        /// The node, HOST:PORT
+        node: String,
+    },
+    /// Every node: its set, whether it is registered, its last attempt
+    Nodes,
+    /// Start nothing more, in any deployment, until that halt is cleared
+    #[command(after_help = "Examples:\n  dcos deploy halt \"error rate above 1%\"")]
+    Halt {
+        /// Why, for whoever wonders later
+        reason: String,
+    },
+    /// Clear a halt
+    #[command(after_help = "Examples:\n  dcos deploy resume h-1 --note \"false alarm\"")]
+    Resume {
+        /// The halt's id, as `dcos deploy status` shows it
+        halt: String,
+        /// Why it may be cleared
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Tell that a monitor is alive and content
+    Pulse,
+    /// Go on after a pause, or begin the restarts of a staged deployment
+    Start(Which),
+    /// Start no further node of a deployment until `start`
+    Pause(Which),
+    /// Start no further node of a deployment, ever
+    Abort(Which),
+    /// Put the old sets back, in the opposite order
+    Rollback(Which),
+    /// Try the nodes again that failed
+    Retry(Which),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Slave {
+    /// The agents: their sets, their Mesos, their last attempts
+    #[command(after_help = "Examples:\n  dcos slave list\n  dcos slave list --json")]
+    List,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        super::Arguments::command().debug_assert();
+    }
+}

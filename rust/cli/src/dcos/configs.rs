@@ -1,0 +1,189 @@
+//! The new config of each group, when modules are enabled or disabled: the options that its nodes run with, edited.
+//!
+//! Options travel in the config package, so a node of the group is the place to ask for them: what it says is what runs
+//! there, whoever generated it and from wherever.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dcos_api::types::deploy::{ClusterNode, ClusterNodes, Targets, plan_refused};
+use dcos_api::types::pkg::{AvailablePackages, PackageDetail};
+use dcos_config::{ConfigPackage, Options, Syntax, generate};
+use dcos_core::resolve::{Change, Facts, Install, MESOS_CONFIG, Resolution, resolve};
+use dcos_core::validate::Finding;
+use dcos_core::{ExitCode, PackageId, PackageName, PackageSet, PkgInfo, Problem};
+
+use super::summary;
+use crate::client::Client;
+
+/// What is done to the options.
+pub(super) enum Edit {
+    /// These packages' modules are enabled: names, or names with versions.
+    Enable(Vec<String>),
+    /// These packages' modules are disabled.
+    Disable(Vec<PackageName>),
+}
+
+/// A group that the change is for.
+pub(super) struct GroupConfig {
+    /// Its name.
+    pub(super) group: String,
+    /// The config that it has.
+    pub(super) current: PackageId,
+    /// The config that it shall have; the same one if its options are not changed by it.
+    pub(super) package: ConfigPackage,
+}
+
+/// The edited config of every group that the edit concerns.
+pub(super) async fn edited(client: &Client, targets: &Targets, edit: &Edit) -> Result<Vec<GroupConfig>, Problem> {
+    let cluster: ClusterNodes = client.get("/deploy/nodes").await?;
+    let mut groups: BTreeMap<&str, Vec<&ClusterNode>> = BTreeMap::new();
+    for node in cluster.nodes.iter().filter(|node| is_meant(node, targets)) {
+        groups.entry(&node.group).or_default().push(node);
+    }
+    let (mut edited, mut findings) = (Vec::new(), Vec::new());
+    for (group, nodes) in groups {
+        match of_group(group, &nodes, edit).await {
+            Ok(Some(config)) => edited.push(config),
+            Ok(None) => {}
+            Err(Unfit::Findings(found)) => findings.extend(found),
+            Err(Unfit::Problem(problem)) => return Err(problem),
+        }
+    }
+    if !findings.is_empty() {
+        return Err(plan_refused(distinct(findings)));
+    }
+    if edited.is_empty() {
+        return Err(nobody_is_concerned(edit));
+    }
+    Ok(edited)
+}
+
+/// A node that could not be asked has no group to be sorted by.
+fn is_meant(node: &ClusterNode, targets: &Targets) -> bool {
+    let named = |names: &[String], name: &String| names.is_empty() || names.contains(name);
+    !node.group.is_empty() && named(&targets.groups, &node.group) && named(&targets.nodes, &node.node)
+}
+
+/// The same thing is missing for every group that lacks it; it is said once.
+fn distinct(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut seen = BTreeSet::new();
+    findings.into_iter().filter(|finding| seen.insert((finding.code.clone(), finding.message.clone()))).collect()
+}
+
+fn nobody_is_concerned(edit: &Edit) -> Problem {
+    let (what, why) = match edit {
+        Edit::Enable(modules) => (modules.join(" "), "no group of nodes fits"),
+        Edit::Disable(modules) => {
+            (modules.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), "no group of nodes has it enabled")
+        }
+    };
+    Problem::new(ExitCode::Refused, "nothing-to-do", format!("`{what}`: {why}"))
+        .hint("`dcos deploy nodes` shows every node's set")
+}
+
+/// Why a group can't be edited.
+enum Unfit {
+    /// Packages don't fit: collected over all groups.
+    Findings(Vec<Finding>),
+    /// Something that ends the command.
+    Problem(Problem),
+}
+
+impl From<Problem> for Unfit {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// A node of the group that can be asked, with its set and config.
+fn representative<'a>(
+    group: &str,
+    nodes: &[&'a ClusterNode],
+) -> Result<(&'a ClusterNode, &'a PackageSet, PackageId), Problem> {
+    let usable = nodes.iter().filter(|node| node.reachable).find_map(|node| {
+        let set = node.set.as_ref()?;
+        let config = set.iter().find(|id| id.name().as_str() == MESOS_CONFIG)?;
+        Some((*node, set, config.clone()))
+    });
+    usable.ok_or_else(|| {
+        let names = summary::nodes(nodes.iter().map(|node| node.node.as_str()));
+        Problem::new(
+            ExitCode::Unreachable,
+            "no-config-known",
+            format!("no node of group `{group}` can say what its config was made from (asked: {names})"),
+        )
+        .hint("`dcos deploy nodes` shows which nodes answer, and what they run")
+    })
+}
+
+async fn of_group(group: &str, nodes: &[&ClusterNode], edit: &Edit) -> Result<Option<GroupConfig>, Unfit> {
+    let (node, set, current) = representative(group, nodes)?;
+    let client = Client::new(&node.url)?;
+    let available: AvailablePackages = client.get("/pkg/available").await?;
+    let offered: Vec<PkgInfo> = available.packages.into_iter().map(|package| package.pkginfo).collect();
+    let Some(target) = target(node, set, &offered, edit).map_err(Unfit::Findings)? else { return Ok(None) };
+
+    let detail: PackageDetail = client.get(&format!("/pkg/packages/{current}")).await?;
+    let mut options = options(&current, detail)?;
+    // The generator takes the modules' names and parameters from the versions that the set will really have.
+    let mut known: Vec<PkgInfo> = Vec::new();
+    for id in target.iter().chain(set.iter().filter(|id| !target.contains(id))) {
+        match offered.iter().find(|info| info.name == *id.name() && info.version == *id.version()) {
+            Some(info) => known.push(info.clone()),
+            None => known.push(client.get::<PackageDetail>(&format!("/pkg/packages/{id}")).await?.pkginfo),
+        }
+    }
+    match edit {
+        Edit::Enable(modules) => options.modules.extend(modules.iter().filter_map(|module| name_of(module))),
+        Edit::Disable(names) => {
+            for name in names {
+                options.modules.remove(name);
+                for module in known.iter().filter(|info| info.name == *name).flat_map(|info| &info.modules) {
+                    options.parameters.remove(&module.name);
+                }
+            }
+        }
+    }
+    let in_target: Vec<PkgInfo> = known.into_iter().filter(|info| target.contains(&info.id())).collect();
+    let package = generate(&options, &in_target).map_err(|error| error.problem())?;
+    Ok(Some(GroupConfig { group: group.to_owned(), current, package }))
+}
+
+/// The set that a node of the group will have, configs aside; `None` if the edit does not concern it.
+fn target(
+    node: &ClusterNode,
+    set: &PackageSet,
+    offered: &[PkgInfo],
+    edit: &Edit,
+) -> Result<Option<PackageSet>, Vec<Finding>> {
+    match edit {
+        Edit::Enable(modules) => {
+            let change = Change::Install(Install { modules: modules.clone(), configs: BTreeMap::new() });
+            // What it has is no question here: the master asks again, for every node.
+            let local: BTreeSet<PackageId> = set.iter().cloned().collect();
+            let facts = Facts { role: node.role, group: &node.group, current: set, local: &local, available: offered };
+            match resolve(&change, facts)? {
+                Resolution::Target(target) => Ok(Some(target)),
+                Resolution::LeftOut(_) => Ok(None),
+            }
+        }
+        Edit::Disable(names) => {
+            let without = names.iter().fold(set.clone(), |set, name| set.without(name));
+            Ok((without != *set).then_some(without))
+        }
+    }
+}
+
+fn options(config: &PackageId, detail: PackageDetail) -> Result<Options, Problem> {
+    let unusable = |why: String| {
+        Problem::new(ExitCode::Refused, "no-options", format!("the options in `{config}` can't be edited: {why}"))
+            .hint("generate a config anew with `dcos config generate`")
+    };
+    let value = detail.options.ok_or_else(|| unusable("there are none".to_owned()))?;
+    Options::parse(&value.to_string(), Syntax::Json).map_err(|error| unusable(Problem::chain(&error)))
+}
+
+/// The name in `NAME` or `NAME--VERSION`.
+fn name_of(module: &str) -> Option<PackageName> {
+    module.split("--").next().and_then(|name| name.parse().ok())
+}

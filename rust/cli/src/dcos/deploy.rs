@@ -1,0 +1,246 @@
+//! `dcos deploy`: looking at deployments and steering them.
+
+use dcos_api::types::deploy::{
+    ClusterNode, ClusterNodes, Deployment, DeploymentCommand, DeploymentState, Deployments, Halt, HaltRequest, Halts,
+    PulseAnswer, PulseRequest, ResumeRequest,
+};
+use dcos_core::attempt::AttemptReport;
+use dcos_core::{ExitCode, PackageSet, Problem};
+use serde::Serialize;
+
+use super::args::{Deploy, Which};
+use super::{explain, follow, summary};
+use crate::client::Client;
+use crate::output::{Format, table};
+
+/// Runs one of the commands.
+pub(super) async fn run(client: &Client, format: Format, command: Deploy) -> Result<ExitCode, Problem> {
+    match command {
+        Deploy::Status(which) => status(client, format, which).await,
+        Deploy::List => list(client, format).await,
+        Deploy::Watch(which) => {
+            let deployment = find(client, which).await?;
+            follow::follow(client, format, &deployment.id, DeploymentState::Done).await
+        }
+        Deploy::Explain { node } => explain::run(client, format, &node).await,
+        Deploy::Nodes => nodes(client, format).await,
+        Deploy::Halt { reason } => {
+            let halt: Halt = client.post("/deploy/halt", &HaltRequest { reason }).await?;
+            format.print(&halt, |halt| {
+                format!("halted: no further node is started until `dcos deploy resume {}`", halt.id)
+            });
+            Ok(ExitCode::Done)
+        }
+        Deploy::Resume { halt, note } => {
+            let left: Halts = client.post("/deploy/resume", &ResumeRequest { halt_id: halt.clone(), note }).await?;
+            format.print(&left, |left| resumed(&halt, left));
+            Ok(ExitCode::Done)
+        }
+        Deploy::Pulse => {
+            let answer: PulseAnswer = client.post("/deploy/pulse", &PulseRequest {}).await?;
+            format.print(&answer, |answer| format!("the pulse was taken in at {}", answer.at));
+            Ok(ExitCode::Done)
+        }
+        Deploy::Start(which) => steer(client, format, which, DeploymentCommand::Start).await,
+        Deploy::Pause(which) => steer(client, format, which, DeploymentCommand::Pause).await,
+        Deploy::Abort(which) => steer(client, format, which, DeploymentCommand::Abort).await,
+        Deploy::Retry(which) => steer(client, format, which, DeploymentCommand::Retry).await,
+        Deploy::Rollback(which) => steer(client, format, which, DeploymentCommand::Rollback).await,
+    }
+}
+
+/// The deployment that is meant: the named one, else the newest.
+async fn find(client: &Client, which: Which) -> Result<Deployment, Problem> {
+    match which.id {
+        Some(id) => client.get(&format!("/deploy/deployments/{}", segment(&id))).await,
+        None => newest(client).await?.ok_or_else(|| {
+            Problem::new(ExitCode::NotFound, "no-such-deployment", "there was no deployment yet")
+                .hint("`dcos upgrade mesos VERSION` and `dcos install module NAME` make one")
+        }),
+    }
+}
+
+/// The newest deployment, if there was any.
+pub(super) async fn newest(client: &Client) -> Result<Option<Deployment>, Problem> {
+    let answer: Deployments = client.get("/deploy/deployments").await?;
+    Ok(answer.deployments.into_iter().next())
+}
+
+/// An id as a segment of a path: whatever could mean something else there is encoded.
+fn segment(id: &str) -> String {
+    id.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+/// What `dcos deploy status --json` prints.
+#[derive(Serialize)]
+struct Status {
+    deployment: Option<Deployment>,
+    running_now: String,
+    waiting_for: String,
+    next: String,
+    halts: Vec<Halt>,
+}
+
+async fn status(client: &Client, format: Format, which: Which) -> Result<ExitCode, Problem> {
+    let deployment = if which.id.is_none() { newest(client).await? } else { Some(find(client, which).await?) };
+    let cluster: ClusterNodes = client.get("/deploy/nodes").await?;
+    let Halts { halts } = client.get("/deploy/halt").await?;
+    let status = match deployment {
+        None => Status {
+            deployment: None,
+            running_now: versions(&cluster),
+            waiting_for: "nothing".to_owned(),
+            next: "dcos deploy nodes".to_owned(),
+            halts,
+        },
+        Some(deployment) => Status {
+            running_now: summary::running_now(&deployment, &cluster),
+            waiting_for: summary::waiting_for(&deployment),
+            next: summary::next_command(&deployment, &halts),
+            deployment: Some(deployment),
+            halts,
+        },
+    };
+    format.print(&status, |status| {
+        let mut text = match &status.deployment {
+            Some(deployment) => summary::status_line(deployment, &cluster, &status.halts),
+            None => format!(
+                "no deployment yet · running now: {} · waiting for: nothing · next: `{}`",
+                status.running_now, status.next
+            ),
+        };
+        for halt in &status.halts {
+            let by = halt.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+            text.push_str(&format!("\nhalt {}{by} since {}: {}", halt.id, halt.at, halt.reason));
+        }
+        text
+    });
+    Ok(ExitCode::Done)
+}
+
+/// How many nodes run which Mesos, where there is no deployment to speak of.
+fn versions(cluster: &ClusterNodes) -> String {
+    let mut counts = std::collections::BTreeMap::<String, usize>::new();
+    for node in &cluster.nodes {
+        let what =
+            node.mesos_version.as_ref().map_or_else(|| "unknown".to_owned(), |version| format!("mesos {version}"));
+        *counts.entry(what).or_default() += 1;
+    }
+    let words: Vec<String> =
+        counts.into_iter().map(|(what, number)| format!("{what} on {}", summary::count(number))).collect();
+    words.join(", ")
+}
+
+fn resumed(cleared: &str, left: &Halts) -> String {
+    match left.halts.as_slice() {
+        [] => format!("halt {cleared} is cleared; deployments go on"),
+        [next, ..] => {
+            format!("halt {cleared} is cleared, and another one stands\nhint: `dcos deploy resume {}`", next.id)
+        }
+    }
+}
+
+async fn list(client: &Client, format: Format) -> Result<ExitCode, Problem> {
+    let answer: Deployments = client.get("/deploy/deployments").await?;
+    format.print(&answer, |answer| {
+        let rows: Vec<Vec<String>> = answer
+            .deployments
+            .iter()
+            .map(|deployment| {
+                vec![
+                    deployment.id.clone(),
+                    summary::change(&deployment.change),
+                    summary::state(deployment.state),
+                    deployment.created_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+                    deployment.reason.clone(),
+                ]
+            })
+            .collect();
+        table(&["ID", "CHANGE", "STATE", "CREATED", "REASON"], &rows)
+    });
+    Ok(ExitCode::Done)
+}
+
+async fn steer(client: &Client, format: Format, which: Which, command: DeploymentCommand) -> Result<ExitCode, Problem> {
+    let id = find(client, which).await?.id;
+    let path = format!("/deploy/deployments/{}/{command}", segment(&id));
+    let deployment: Deployment = client.post(&path, &serde_json::json!({})).await?;
+    match command {
+        DeploymentCommand::Pause | DeploymentCommand::Abort => {
+            format.print(&deployment, |deployment| {
+                format!(
+                    "{} is {}; next: `{}`",
+                    deployment.id,
+                    summary::state(deployment.state),
+                    summary::next_command(deployment, &[])
+                )
+            });
+            Ok(ExitCode::Done)
+        }
+        DeploymentCommand::Start | DeploymentCommand::Retry => {
+            follow::follow(client, format, &id, DeploymentState::Done).await
+        }
+        DeploymentCommand::Rollback => follow::follow(client, format, &id, DeploymentState::RolledBack).await,
+    }
+}
+
+async fn nodes(client: &Client, format: Format) -> Result<ExitCode, Problem> {
+    let cluster: ClusterNodes = client.get("/deploy/nodes").await?;
+    format.print(&cluster, |cluster| node_table(cluster.nodes.iter()));
+    Ok(ExitCode::Done)
+}
+
+/// A table of nodes with their sets and last attempts.
+pub(super) fn node_table<'a>(nodes: impl Iterator<Item = &'a ClusterNode>) -> String {
+    let rows: Vec<Vec<String>> = nodes
+        .map(|node| {
+            vec![
+                node.node.clone(),
+                node.role.to_string(),
+                node.mesos_version.clone().unwrap_or_else(|| "unknown".to_owned()),
+                standing(node),
+                node.set.as_ref().map_or_else(|| "unknown".to_owned(), others),
+                node.last_attempt.as_ref().map_or_else(|| "none".to_owned(), attempt),
+            ]
+        })
+        .collect();
+    table(&["NODE", "ROLE", "MESOS", "STATE", "SET", "LAST ATTEMPT"], &rows)
+}
+
+/// Whether the node takes part in the cluster.
+fn standing(node: &ClusterNode) -> String {
+    let word = match (node.reachable, node.registered) {
+        (true, true) => return "active".to_owned(),
+        (true, false) => "not registered",
+        (false, true) => "registered, does not answer",
+        (false, false) => "does not answer",
+    };
+    if node.detail.is_empty() { word.to_owned() } else { format!("{word}: {}", node.detail) }
+}
+
+/// The set without its Mesos, which has a column of its own.
+fn others(set: &PackageSet) -> String {
+    let ids: Vec<String> = set.iter().filter(|id| id.name().as_str() != "mesos").map(ToString::to_string).collect();
+    ids.join(" ")
+}
+
+fn attempt(report: &AttemptReport) -> String {
+    let absence = report.absence_ms.map_or_else(String::new, |ms| format!(", away {ms} ms"));
+    format!("{} {}{absence}", summary::state(report.state), report.changed_at.strftime("%H:%M:%SZ"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::segment;
+
+    #[test]
+    fn an_id_can_not_leave_its_segment_of_the_path() {
+        assert_eq!(segment("d-1.2_3~"), "d-1.2_3~");
+        assert_eq!(segment("../halt?x#y"), "..%2Fhalt%3Fx%23y");
+    }
+}

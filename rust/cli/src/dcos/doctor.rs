@@ -1,0 +1,257 @@
+//! `dcos doctor`: is this machine well? Every check says yes, or what is wrong and what to do about it. It changes nothing.
+
+use std::path::Path;
+use std::time::Duration;
+
+use dcos_core::attempt::AttemptState;
+use dcos_core::node::NodeConfig;
+use dcos_core::ports::Generation;
+use dcos_core::{ExitCode, Problem};
+use dcos_store::{NodeContext, Store};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::output::{Format, table};
+
+/// How long anything may take to answer: a doctor who waits is no help.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Finding {
+    /// What was looked at.
+    check: String,
+    ok: bool,
+    /// What was found.
+    detail: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl Finding {
+    fn ok(check: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { check: check.into(), ok: true, detail: detail.into(), hint: None }
+    }
+
+    fn problem(check: impl Into<String>, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { check: check.into(), ok: false, detail: detail.into(), hint: Some(hint.into()) }
+    }
+}
+
+/// Runs the checks; the code is 7 if a person is needed.
+pub(super) async fn run(format: Format, file: &Path) -> Result<ExitCode, Problem> {
+    let findings = examine(file).await;
+    format.print(&findings, |findings| text(findings));
+    Ok(if findings.iter().all(|finding| finding.ok) { ExitCode::Done } else { ExitCode::NeedsPerson })
+}
+
+fn text(findings: &[Finding]) -> String {
+    let rows: Vec<Vec<String>> = findings
+        .iter()
+        .map(|finding| {
+            let word = if finding.ok { "ok" } else { "problem" };
+            vec![word.to_owned(), finding.check.clone(), finding.detail.clone()]
+        })
+        .collect();
+    let mut text = table(&["RESULT", "CHECK", "FOUND"], &rows);
+    for finding in findings {
+        if let Some(hint) = &finding.hint {
+            text.push_str(&format!("hint: {}: {hint}\n", finding.check));
+        }
+    }
+    text
+}
+
+/// The checks in the order in which one rests on another: without a node file nothing else can be asked.
+async fn examine(file: &Path) -> Vec<Finding> {
+    let config = match read(file) {
+        Ok(config) => config,
+        Err(finding) => return vec![finding],
+    };
+    let mut findings =
+        vec![Finding::ok("node file", format!("`{}`: {} in group {}", file.display(), config.role, config.group))];
+    let context = NodeContext { config: config.clone(), file: file.to_owned() };
+    let active = match Store::open(&config.root, Some(context)) {
+        Ok(store) => store_findings(&store, &config, &mut findings),
+        Err(error) => {
+            findings.push(Finding::problem(
+                "store",
+                Problem::chain(&error),
+                "is `root` of the node file right, and may this user read it?",
+            ));
+            None
+        }
+    };
+    let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
+    match http {
+        Ok(http) => ask(&http, &config, active.as_ref(), &mut findings).await,
+        Err(error) => findings.push(Finding::problem("http", Problem::chain(&error), "nothing could be asked by HTTP")),
+    }
+    findings
+}
+
+fn read(file: &Path) -> Result<NodeConfig, Finding> {
+    let problem = |detail: String, hint: &str| Finding::problem("node file", detail, hint);
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        problem(
+            format!("can't read `{}`: {error}", file.display()),
+            "name it by `--node FILE`; docs/node.toml is an example with every key",
+        )
+    })?;
+    NodeConfig::parse(&text).map_err(|error| {
+        problem(
+            format!("`{}`: {}", file.display(), Problem::chain(&error)),
+            "docs/node.toml is an example with every key",
+        )
+    })
+}
+
+/// The active generation and its health paths.
+struct Active {
+    generation: Generation,
+    health_paths: Vec<String>,
+}
+
+/// What can be told from the files alone.
+fn store_findings(store: &Store, config: &NodeConfig, findings: &mut Vec<Finding>) -> Option<Active> {
+    match store.helper() {
+        Ok(Some(path)) => findings.push(Finding::ok("helper", format!("`{}`", path.display()))),
+        Ok(None) => findings.push(Finding::problem(
+            "helper",
+            "no helper is installed",
+            "`dcos-restart-helper start` of an active dcos-bits package installs it",
+        )),
+        Err(problem) => findings.push(refused("helper", problem.into())),
+    }
+    let generation = match store.active() {
+        Ok(Some(generation)) => generation,
+        Ok(None) => {
+            let hint =
+                format!("activate a first set: `dcos-pkg --node FILE activate ID…` (root `{}`)", config.root.display());
+            findings.push(Finding::problem("active set", "no set is active", hint));
+            return None;
+        }
+        Err(problem) => {
+            findings.push(refused("active set", problem.into()));
+            return None;
+        }
+    };
+    findings.push(Finding::ok("active set", format!("generation {}: {}", generation.number, generation.set)));
+    for id in generation.set.iter() {
+        let check = format!("package {id}");
+        match store.verify(id) {
+            Ok(report) if report.ok => findings.push(Finding::ok(check, "every file is as it was installed")),
+            Ok(report) => findings.push(Finding::problem(check, report.problems.join("; "), format!("fetch it again: `dcos-pkg remove {id}` is refused while it is active, so activate another set first"))),
+            Err(error) => findings.push(Finding::problem(check, Problem::chain(&error), "`dcos-pkg verify` says more")),
+        }
+    }
+    match store.launch(generation.number) {
+        Ok(launch) => Some(Active { generation, health_paths: launch.health_paths }),
+        Err(problem) => {
+            findings.push(refused("generation", problem.into()));
+            Some(Active { generation, health_paths: Vec::new() })
+        }
+    }
+}
+
+fn refused(check: &str, problem: Problem) -> Finding {
+    let hint = problem.hints.into_iter().next().unwrap_or_else(|| "`dcos-pkg verify` says more".to_owned());
+    Finding::problem(check, problem.detail, hint)
+}
+
+/// What Mesos, the repositories and the masters answer.
+async fn ask(http: &reqwest::Client, config: &NodeConfig, active: Option<&Active>, findings: &mut Vec<Finding>) {
+    let origin = config.origin();
+    match get(http, &format!("{origin}/version")).await {
+        Ok(answer) => findings.push(version(&answer, active)),
+        Err(why) => {
+            let log = config.root.join("state/log/mesos.log");
+            findings.push(Finding::problem(
+                "mesos",
+                why,
+                format!("`{}` tells why it ended; `dcos-restart-helper start` starts it", log.display()),
+            ));
+        }
+    }
+    for path in active.map_or(&[][..], |active| &active.health_paths) {
+        let check = format!("module {path}");
+        match get(http, &format!("{origin}{path}")).await {
+            Ok(_) => findings.push(Finding::ok(check, "answers 200")),
+            Err(why) => {
+                findings.push(Finding::problem(check, why, "a module that refused to work says why in its answer"));
+            }
+        }
+    }
+    if let Ok(status) = get(http, &format!("{origin}/restart/status")).await {
+        findings.push(attempt(&status));
+    }
+    let repositories = [("release", &config.repositories.release), ("site", &config.repositories.site)];
+    for (name, facts) in repositories {
+        let Some(facts) = facts else { continue };
+        let url = format!("{}/{}", facts.url.trim_end_matches('/'), dcos_core::index::FILE_NAME);
+        findings.push(match get(http, &url).await {
+            Ok(_) => Finding::ok(format!("repository {name}"), facts.url.clone()),
+            Err(why) => Finding::problem(
+                format!("repository {name}"),
+                why,
+                "nothing new can be fetched from it; what is local goes on working",
+            ),
+        });
+    }
+    for master in &config.deploy.masters {
+        findings.push(match get(http, &format!("{master}/deploy/health")).await {
+            Ok(_) => Finding::ok(format!("master {master}"), "its deploy module answers"),
+            Err(why) => Finding::problem(format!("master {master}"), why, "this node's pings wait until it answers"),
+        });
+    }
+}
+
+fn version(answer: &Value, active: Option<&Active>) -> Finding {
+    let said = answer.get("version").and_then(Value::as_str).unwrap_or("no version");
+    match active {
+        Some(active) if active.generation.mesos_version != said => Finding::problem(
+            "mesos",
+            format!("it runs {said}, and the active set has {}", active.generation.mesos_version),
+            "`dcos-restart-helper status` tells whether an attempt is under way",
+        ),
+        _ => Finding::ok("mesos", format!("answers as {said}")),
+    }
+}
+
+/// Whether the last restart left something to do.
+fn attempt(status: &Value) -> Finding {
+    let current = status.get("attempt").filter(|value| !value.is_null());
+    let last = status.get("last_attempts").and_then(|attempts| attempts.get(0));
+    let Some(report) = current.or(last) else { return Finding::ok("last attempt", "none so far") };
+    let word = |key: &str| report.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let state = report.get("state").cloned().and_then(|state| serde_json::from_value::<AttemptState>(state).ok());
+    let detail = format!("{} {}: {}", word("attempt"), word("state"), word("detail"));
+    match state {
+        Some(AttemptState::Lost) => Finding::problem(
+            "last attempt",
+            detail,
+            "neither set comes up: look into the log, put right what it names, and run `dcos-restart-helper resume`",
+        ),
+        Some(_) => Finding::ok("last attempt", detail),
+        None => Finding::problem("last attempt", detail, "another release of dcos-bits may run there"),
+    }
+}
+
+/// The JSON at `url`, or why there is none.
+async fn get(http: &reqwest::Client, url: &str) -> Result<Value, String> {
+    let why = |error: reqwest::Error| {
+        let error = error.without_url();
+        let reason = if error.is_timeout() { "no answer in time".to_owned() } else { Problem::chain(&error) };
+        format!("`{url}`: {reason}")
+    };
+    let response = http.get(url).send().await.map_err(why)?;
+    let status = response.status();
+    let bytes = response.bytes().await.map_err(why)?;
+    let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    if status.is_success() {
+        return Ok(body);
+    }
+    let detail = body.get("detail").and_then(Value::as_str).map_or_else(String::new, |detail| format!(": {detail}"));
+    Err(format!("`{url}` answered {status}{detail}"))
+}

@@ -1,0 +1,192 @@
+//! Following a deployment to its end: one line for each change, and at last what runs now.
+//!
+//! The master that answers may itself be restarted by the deployment, so silence is waited out for a while. Nothing is
+//! lost by it: what is printed is the difference between two answers, however far apart they are.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use dcos_api::types::deploy::{ClusterNodes, Deployment, DeploymentState, Halts, NodeState};
+use dcos_core::{ExitCode, Problem};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::summary;
+use crate::client::Client;
+use crate::output::{Format, say};
+
+/// How often the master is asked.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long nobody may answer: longer than a master's restart with its rollback, by default.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Follows the deployment, prints its result, and answers how it ended; `wanted` is the state that counts as success.
+pub(super) async fn follow(
+    client: &Client,
+    format: Format,
+    id: &str,
+    wanted: DeploymentState,
+) -> Result<ExitCode, Problem> {
+    let mut progress = Progress::new();
+    let mut seen: Option<Deployment> = None;
+    let deployment = loop {
+        let deployment = ask(client, id, &mut progress).await?;
+        for line in changes(seen.as_ref(), &deployment) {
+            progress.line(&line);
+        }
+        progress.show(&deployment);
+        if is_over(&deployment) {
+            break deployment;
+        }
+        seen = Some(deployment);
+        tokio::time::sleep(INTERVAL).await;
+    };
+    progress.finish();
+    let cluster: Result<ClusterNodes, Problem> = client.get("/deploy/nodes").await;
+    let halts: Halts = client.get("/deploy/halt").await.unwrap_or_default();
+    format.print(&deployment, |deployment| ending(deployment, cluster.as_ref().ok(), &halts));
+    Ok(if deployment.state == wanted { ExitCode::Done } else { summary::outcome(&deployment) })
+}
+
+/// Whether a waiting command has nothing more to wait for: also where only a person lets it go on.
+const fn is_over(deployment: &Deployment) -> bool {
+    deployment.state.is_final()
+        || matches!(deployment.state, DeploymentState::Halted | DeploymentState::Paused | DeploymentState::Staged)
+}
+
+async fn ask(client: &Client, id: &str, progress: &mut Progress) -> Result<Deployment, Problem> {
+    let path = format!("/deploy/deployments/{id}");
+    let since = Instant::now();
+    let mut told = false;
+    loop {
+        match client.get(&path).await {
+            Ok(deployment) => return Ok(deployment),
+            Err(problem) if problem.exit_code() != ExitCode::Unreachable => return Err(problem),
+            Err(problem) if since.elapsed() > PATIENCE => {
+                return Err(problem.hint(format!("`dcos deploy watch {id}` follows it again; it goes on without us")));
+            }
+            Err(_) => {
+                if !told {
+                    progress.line("the master does not answer; it may be restarting");
+                    told = true;
+                }
+                tokio::time::sleep(INTERVAL).await;
+            }
+        }
+    }
+}
+
+/// What is different between two answers, a line each.
+fn changes(old: Option<&Deployment>, new: &Deployment) -> Vec<String> {
+    let mut lines = Vec::new();
+    if old.is_none_or(|old| old.state != new.state || old.reason != new.reason) {
+        let because = if new.reason.is_empty() { String::new() } else { format!(": {}", new.reason) };
+        lines.push(format!("{} {}{because}", new.id, summary::state(new.state)));
+    }
+    let state_before = |name: &str| {
+        old.and_then(|old| old.nodes.iter().find(|node| node.node == name))
+            .map(|node| (node.state, node.detail.as_str()))
+    };
+    // Nodes that took the same step stand on one line: a fleet fetches all at once.
+    let mut steps: BTreeMap<(u8, &str), (NodeState, Vec<&str>)> = BTreeMap::new();
+    for node in &new.nodes {
+        let before = state_before(&node.node);
+        let is_news = match before {
+            Some((state, detail)) => {
+                state != node.state || (node.state == NodeState::Restarting && detail != node.detail)
+            }
+            None => node.state != NodeState::Waiting,
+        };
+        if is_news {
+            let step = steps.entry((node.state as u8, node.detail.as_str())).or_insert((node.state, Vec::new()));
+            step.1.push(&node.node);
+        }
+    }
+    for ((_, detail), (state, names)) in steps {
+        let why = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+        lines.push(format!("  {} {}{why}", summary::nodes(names), summary::state(state)));
+    }
+    lines
+}
+
+/// What is said at the end. The last line tells what is running now.
+fn ending(deployment: &Deployment, cluster: Option<&ClusterNodes>, halts: &Halts) -> String {
+    let mut text = String::new();
+    if let Some(node) = summary::first_failure(deployment).filter(|_| deployment.state != DeploymentState::Done) {
+        for line in &node.log {
+            text.push_str(&format!("  {}: {line}\n", node.node));
+        }
+    }
+    if deployment.state != DeploymentState::Done {
+        text.push_str(&format!("next: `{}`\n", summary::next_command(deployment, &halts.halts)));
+    }
+    let running = cluster.map_or_else(
+        || "nobody answers, so it can't be told".to_owned(),
+        |cluster| summary::running_now(deployment, cluster),
+    );
+    let state = summary::state(deployment.state);
+    text.push_str(&format!("{}: {state}; running now: {running}\n", summary::change(&deployment.change)));
+    text
+}
+
+/// Lines as they come, and on a terminal a bar below them.
+struct Progress {
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { bar: std::io::stderr().is_terminal().then(ProgressBar::new_spinner) }
+    }
+
+    fn line(&self, text: &str) {
+        let line = format!("{} {text}", jiff::Zoned::now().strftime("%H:%M:%S"));
+        match &self.bar {
+            Some(bar) => bar.suspend(|| say(&line)),
+            None => say(&line),
+        }
+    }
+
+    fn show(&self, deployment: &Deployment) {
+        let Some(bar) = &self.bar else { return };
+        if bar.length().is_none() {
+            bar.set_length(deployment.nodes.iter().filter(|node| node.state != NodeState::Skipped).count() as u64);
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {bar:24} {pos}/{len} {msg}") {
+                bar.set_style(style);
+            }
+        }
+        let settled = deployment.nodes.iter().filter(|node| node.state == NodeState::Confirmed).count();
+        bar.set_position(settled as u64);
+        bar.set_message(format!("waiting for: {}", summary::waiting_for(deployment)));
+        bar.tick();
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::changes;
+    use crate::dcos::summary::tests::upgrade;
+
+    #[test]
+    fn only_what_is_different_is_told_and_nodes_that_did_the_same_share_a_line() {
+        let before = upgrade("fetching", &[("a:1", "waiting"), ("b:1", "fetching"), ("c:1", "fetching")]);
+        assert_eq!(changes(None, &before), ["d-1 fetching", "  b:1, c:1 fetching"]);
+        assert_eq!(changes(Some(&before), &before), Vec::<String>::new());
+        let after = upgrade("restarting", &[("a:1", "restarting"), ("b:1", "fetched"), ("c:1", "fetched")]);
+        assert_eq!(changes(Some(&before), &after), ["d-1 restarting", "  b:1, c:1 fetched", "  a:1 restarting"]);
+    }
+
+    #[test]
+    fn a_fleet_is_counted() {
+        let names = ["a:1", "b:1", "c:1", "d:1", "e:1"];
+        let nodes: Vec<(&str, &str)> = names.iter().map(|name| (*name, "fetched")).collect();
+        assert_eq!(changes(None, &upgrade("fetching", &nodes)), ["d-1 fetching", "  5 nodes fetched"]);
+    }
+}

@@ -1,0 +1,290 @@
+//! What a deployment comes to, in words: pure functions of what the master answers.
+
+use std::collections::BTreeMap;
+
+use dcos_api::types::deploy::{Change, ClusterNodes, Deployment, DeploymentNode, DeploymentState, Halt, NodeState};
+use dcos_core::{ExitCode, PackageName, PackageSet};
+
+/// How many nodes are named one by one; more are counted.
+const NAMED_AT_MOST: usize = 4;
+
+/// The change in a few words, such as `upgrade to mesos 1.11.0`.
+pub(super) fn change(change: &Change) -> String {
+    match change {
+        Change::Upgrade(upgrade) => format!("upgrade to mesos {}", upgrade.mesos),
+        Change::Install(install) => format!("install {}", join(&install.modules)),
+        Change::Uninstall(uninstall) => format!("uninstall {}", join(&uninstall.modules)),
+        Change::Set(groups) => {
+            format!("set the packages of {}", groups.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+fn join<T: ToString>(words: &[T]) -> String {
+    words.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// A state in the words of its JSON.
+pub(super) fn state<T: serde::Serialize>(state: T) -> String {
+    match serde_json::to_value(state) {
+        Ok(serde_json::Value::String(word)) => word.replace('_', " "),
+        _ => String::new(),
+    }
+}
+
+/// Nodes by name, or their number if they are many.
+pub(super) fn nodes<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    if names.len() <= NAMED_AT_MOST { names.join(", ") } else { format!("{} nodes", names.len()) }
+}
+
+/// `1 node`, `3 nodes`.
+pub(super) fn count(number: usize) -> String {
+    if number == 1 { "1 node".to_owned() } else { format!("{number} nodes") }
+}
+
+/// How a command that waited for the deployment ends.
+pub(super) fn outcome(deployment: &Deployment) -> ExitCode {
+    let any = |wanted: &[NodeState]| deployment.nodes.iter().any(|node| wanted.contains(&node.state));
+    match deployment.state {
+        DeploymentState::Done => ExitCode::Done,
+        DeploymentState::Halted => ExitCode::Halted,
+        DeploymentState::Failed | DeploymentState::Aborted if !deployment.changed => ExitCode::Refused,
+        DeploymentState::Failed if any(&[NodeState::Lost, NodeState::Failed, NodeState::Unconfirmed]) => {
+            ExitCode::NeedsPerson
+        }
+        DeploymentState::Failed | DeploymentState::RolledBack => ExitCode::RolledBack,
+        DeploymentState::Aborted | DeploymentState::Paused => ExitCode::Conflict,
+        // A staged deployment has done what it was asked to; the others are not at an end.
+        DeploymentState::Staged
+        | DeploymentState::Planning
+        | DeploymentState::Fetching
+        | DeploymentState::Validating
+        | DeploymentState::Restarting
+        | DeploymentState::RollingBack => ExitCode::Done,
+    }
+}
+
+/// The packages whose nodes are counted: those that the change names. What is swapped beside them goes without saying.
+fn headline(deployment: &Deployment) -> Vec<PackageName> {
+    let mut names: Vec<PackageName> = match &deployment.change {
+        Change::Upgrade(_) => "mesos".parse().into_iter().collect(),
+        Change::Install(install) => named(&install.modules),
+        Change::Uninstall(uninstall) => named(&uninstall.modules),
+        Change::Set(_) => deployment
+            .nodes
+            .iter()
+            .flat_map(|node| node.to.iter().filter(|id| !node.from.contains(id)).map(|id| id.name().clone()))
+            .collect(),
+    };
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// `fizzbuzz` of `fizzbuzz` and of `fizzbuzz--1.2.0`.
+fn named<T: ToString>(modules: &[T]) -> Vec<PackageName> {
+    modules
+        .iter()
+        .filter_map(|module| module.to_string().split("--").next().and_then(|name| name.parse().ok()))
+        .collect()
+}
+
+/// What runs now on the nodes of the deployment, such as `mesos--1.11.0 on 4 of 4 nodes`.
+pub(super) fn running_now(deployment: &Deployment, cluster: &ClusterNodes) -> String {
+    let concerned: Vec<&DeploymentNode> =
+        deployment.nodes.iter().filter(|node| node.from != node.to || node.state != NodeState::Skipped).collect();
+    if concerned.is_empty() {
+        return "no node is concerned".to_owned();
+    }
+    let set_of = |name: &str| -> Option<&PackageSet> {
+        cluster
+            .nodes
+            .iter()
+            .find(|node| node.node == name)
+            .filter(|node| node.reachable)
+            .and_then(|node| node.set.as_ref())
+    };
+    let mut lines = Vec::new();
+    for name in headline(deployment) {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for node in &concerned {
+            let what = match set_of(&node.node) {
+                None => format!("unknown ({name})"),
+                Some(set) => set.named(&name).next().map_or_else(|| format!("no {name}"), ToString::to_string),
+            };
+            *counts.entry(what).or_default() += 1;
+        }
+        let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+        lines.extend(counts);
+    }
+    let total = concerned.len();
+    let said: Vec<String> = lines
+        .iter()
+        .enumerate()
+        .map(|(place, (what, number))| match place {
+            0 => format!("{what} on {number} of {}", count(total)),
+            _ => format!("{what} on {number}"),
+        })
+        .collect();
+    said.join(", ")
+}
+
+/// What the deployment waits for.
+pub(super) fn waiting_for(deployment: &Deployment) -> String {
+    let of = |wanted: NodeState| -> Vec<&DeploymentNode> {
+        deployment.nodes.iter().filter(|node| node.state == wanted).collect()
+    };
+    let busy = |wanted: NodeState| match of(wanted).as_slice() {
+        [] => None,
+        [one] if !one.detail.is_empty() => Some(format!("{} ({})", one.node, one.detail)),
+        some => Some(nodes(some.iter().map(|node| node.node.as_str()))),
+    };
+    let or_reason = |text: Option<String>, otherwise: &str| match text {
+        Some(text) => text,
+        None if deployment.reason.is_empty() => otherwise.to_owned(),
+        None => deployment.reason.clone(),
+    };
+    match deployment.state {
+        DeploymentState::Planning => "the nodes to say what they have".to_owned(),
+        DeploymentState::Fetching => or_reason(busy(NodeState::Fetching), "the packages to arrive"),
+        DeploymentState::Validating => or_reason(None, "the nodes to check their new sets"),
+        DeploymentState::Restarting | DeploymentState::RollingBack => {
+            or_reason(busy(NodeState::Restarting), "the next node's turn")
+        }
+        DeploymentState::Staged => "the order to restart".to_owned(),
+        DeploymentState::Paused => "the order to go on".to_owned(),
+        DeploymentState::Halted => or_reason(None, "the halt to be cleared"),
+        DeploymentState::Done | DeploymentState::Failed | DeploymentState::Aborted | DeploymentState::RolledBack => {
+            "nothing".to_owned()
+        }
+    }
+}
+
+/// The node that an operator should look at first, if one went wrong.
+pub(super) fn first_failure(deployment: &Deployment) -> Option<&DeploymentNode> {
+    let worst = [NodeState::Lost, NodeState::Failed, NodeState::RolledBack, NodeState::Unconfirmed];
+    worst.into_iter().find_map(|wanted| deployment.nodes.iter().find(|node| node.state == wanted))
+}
+
+/// The command to type next.
+pub(super) fn next_command(deployment: &Deployment, halts: &[Halt]) -> String {
+    let id = &deployment.id;
+    match deployment.state {
+        DeploymentState::Planning
+        | DeploymentState::Fetching
+        | DeploymentState::Validating
+        | DeploymentState::Restarting
+        | DeploymentState::RollingBack => format!("dcos deploy watch {id}"),
+        DeploymentState::Staged | DeploymentState::Paused => format!("dcos deploy start {id}"),
+        DeploymentState::Halted => match halts.first() {
+            Some(halt) => format!("dcos deploy resume {}", halt.id),
+            None => format!("dcos deploy watch {id}"),
+        },
+        DeploymentState::Failed => match first_failure(deployment) {
+            Some(node) => format!("dcos deploy explain {}", node.node),
+            None => "dcos deploy nodes".to_owned(),
+        },
+        DeploymentState::Done | DeploymentState::Aborted | DeploymentState::RolledBack => {
+            "dcos deploy nodes".to_owned()
+        }
+    }
+}
+
+/// The one line of `dcos deploy status`.
+pub(super) fn status_line(deployment: &Deployment, cluster: &ClusterNodes, halts: &[Halt]) -> String {
+    let because = match (deployment.state.is_final(), deployment.reason.as_str()) {
+        (true, reason) if !reason.is_empty() => format!(" ({reason})"),
+        _ => String::new(),
+    };
+    format!(
+        "{} {}: {}{because} · running now: {} · waiting for: {} · next: `{}`",
+        deployment.id,
+        change(&deployment.change),
+        state(deployment.state),
+        running_now(deployment, cluster),
+        waiting_for(deployment),
+        next_command(deployment, halts),
+    )
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+pub(super) mod tests {
+    use super::{outcome, running_now, status_line, waiting_for};
+    use dcos_api::types::deploy::{ClusterNodes, Deployment};
+    use dcos_core::ExitCode;
+    use serde_json::{Value, json};
+
+    const OLD: [&str; 2] = ["conf--1", "mesos--1.10.0"];
+    const NEW: [&str; 2] = ["conf--1", "mesos--1.11.0"];
+
+    /// An upgrade with nodes in these states.
+    pub(in crate::dcos) fn upgrade(state: &str, nodes: &[(&str, &str)]) -> Deployment {
+        let nodes: Vec<Value> = nodes
+            .iter()
+            .map(|(name, state)| {
+                json!({"node": name, "role": "agent", "group": "agents", "from": OLD, "to": NEW, "state": state,
+                    "updated_at": "1970-01-01T00:00:00Z"})
+            })
+            .collect();
+        serde_json::from_value(json!({
+            "id": "d-1", "change": {"upgrade": {"mesos": "1.11.0"}}, "strategy": {}, "state": state, "changed": true,
+            "waves": [], "nodes": nodes, "created_at": "1970-01-01T00:00:00Z",
+        }))
+        .unwrap()
+    }
+
+    fn cluster(nodes: &[(&str, Option<&[&str]>)]) -> ClusterNodes {
+        let nodes: Vec<Value> = nodes
+            .iter()
+            .map(|(name, set)| {
+                json!({"node": name, "url": format!("http://{name}"), "role": "agent", "group": "agents",
+                    "registered": true, "set": set, "reachable": set.is_some()})
+            })
+            .collect();
+        serde_json::from_value(json!({ "nodes": nodes })).unwrap()
+    }
+
+    #[test]
+    fn what_runs_is_counted_the_most_common_first() {
+        let deployment = upgrade(
+            "restarting",
+            &[("a:1", "confirmed"), ("b:1", "restarting"), ("c:1", "waiting"), ("d:1", "waiting")],
+        );
+        let nodes = cluster(&[("a:1", Some(&NEW)), ("b:1", None), ("c:1", Some(&OLD)), ("d:1", Some(&OLD))]);
+        assert_eq!(
+            running_now(&deployment, &nodes),
+            "mesos--1.10.0 on 2 of 4 nodes, mesos--1.11.0 on 1, unknown (mesos) on 1"
+        );
+        assert_eq!(waiting_for(&deployment), "b:1");
+    }
+
+    #[test]
+    fn one_line_says_it_all() {
+        let deployment = upgrade("done", &[("a:1", "confirmed")]);
+        assert_eq!(
+            status_line(&deployment, &cluster(&[("a:1", Some(&NEW))]), &[]),
+            "d-1 upgrade to mesos 1.11.0: done · running now: mesos--1.11.0 on 1 of 1 node · waiting for: nothing · \
+             next: `dcos deploy nodes`"
+        );
+    }
+
+    #[test]
+    fn the_worst_node_decides_how_a_failure_ends() {
+        for (state, nodes, changed, code) in [
+            ("done", &[("a:1", "confirmed")][..], true, ExitCode::Done),
+            ("failed", &[("a:1", "rolled_back"), ("b:1", "waiting")], true, ExitCode::RolledBack),
+            ("failed", &[("a:1", "rolled_back"), ("b:1", "lost")], true, ExitCode::NeedsPerson),
+            ("failed", &[("a:1", "unconfirmed")], true, ExitCode::NeedsPerson),
+            ("failed", &[("a:1", "failed")], false, ExitCode::Refused),
+            ("rolled_back", &[("a:1", "rolled_back")], true, ExitCode::RolledBack),
+            ("aborted", &[("a:1", "waiting")], true, ExitCode::Conflict),
+            ("halted", &[("a:1", "waiting")], false, ExitCode::Halted),
+        ] {
+            let deployment = Deployment { changed, ..upgrade(state, nodes) };
+            assert_eq!(outcome(&deployment), code, "{state} {nodes:?}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What `dcos` says when it can't do what was asked: exit code and message, word by word.
+
+use crate::harness::program::dcos;
+
+#[test]
+fn a_command_that_asks_a_master_needs_one_to_be_named() {
+    insta::assert_snapshot!(dcos(&["deploy", "status"]), @r"
+    $ dcos deploy status
+    exit code: 2
+    --- stderr
+    error: no master is named
+    hint: name any master of the cluster by `--url http://HOST:PORT` or `DCOS_URL`
+    ");
+}
+
+#[test]
+fn an_address_without_a_scheme_is_no_address() {
+    insta::assert_snapshot!(dcos(&["--url", "10.0.0.1:5050", "slave", "list"]), @"");
+}
+
+#[test]
+fn a_version_that_is_none_is_refused_before_anybody_is_asked() {
+    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "upgrade", "mesos", "1.11.0--2"]), @"");
+}
+
+#[test]
+fn a_module_that_is_no_package_name_is_refused_before_anybody_is_asked() {
+    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "install", "module", "fizz buzz"]), @"");
+    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "uninstall", "module", "fizzbuzz--1.2.0"]), @"");
+}
+
+#[test]
+fn a_master_that_is_not_there_is_said_to_be_unreachable() {
+    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "deploy", "nodes"]), @"");
+}
+
+#[test]
+fn an_amount_that_is_none_names_what_is_needed() {
+    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "upgrade", "mesos", "1.11.0", "--waves", "1,ten"]), @"");
+}
+
+#[test]
+fn with_json_a_refusal_is_one_document_on_stdout() {
+    for arguments in [
+        &["--json", "deploy", "status"][..],
+        &["--json", "--url", "http://127.0.0.1:1", "deploy", "nodes"],
+        &["--json", "upgrade", "mesos"],
+        &["--json", "no-such-command"],
+    ] {
+        let outcome = dcos(arguments);
+        assert_eq!(outcome.stderr, "", "{outcome}");
+        let problem = outcome.json();
+        assert!(problem["type"].as_str().unwrap().starts_with("urn:dcos-bits:"), "{outcome}");
+        assert!(!problem["hints"].as_array().unwrap().is_empty(), "{outcome}");
+    }
+}
+
+#[test]
+fn a_machine_without_a_node_file_is_told_where_one_is_needed() {
+    insta::assert_snapshot!(dcos(&["doctor", "--node", "/no/such/node.toml"]), @"");
+}
+
+#[test]
+fn every_command_has_help_with_an_example_or_a_list() {
+    for arguments in [
+        &["--help"][..],
+        &["install", "module", "--help"],
+        &["uninstall", "module", "--help"],
+        &["upgrade", "mesos", "--help"],
+        &["deploy", "--help"],
+        &["deploy", "halt", "--help"],
+        &["deploy", "explain", "--help"],
+        &["slave", "list", "--help"],
+        &["doctor", "--help"],
+    ] {
+        let outcome = dcos(arguments).expect(0);
+        assert!(outcome.stdout.contains("Examples:") || outcome.stdout.contains("Commands:"), "{outcome}");
+    }
+}

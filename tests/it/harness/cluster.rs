@@ -1,0 +1,376 @@
+//! A real cluster on loopback: a master and agents from their own packages, each started by its helper, as the demo does.
+//!
+//! Every process that stays in the background runs a program below the cluster's own folder, so they are found by
+//! `/proc/<pid>/exe` and ended with the test, also when it fails; no other process is ever touched.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::program::{Outcome, run};
+use super::{archive, http, id, until};
+
+/// The Mesos that the clusters start with.
+pub(crate) const OLD: &str = "1.10.0";
+
+/// The Mesos that they are upgraded to.
+pub(crate) const NEW: &str = "1.11.0";
+
+/// Lines of a log that are shown when a test fails.
+const LOG_LINES: usize = 40;
+
+/// A machine of the cluster.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) role: &'static str,
+    pub(crate) name: String,
+    pub(crate) url: String,
+    folder: PathBuf,
+}
+
+impl Node {
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.join("node.toml")
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.join("root")
+    }
+
+    fn group(&self) -> String {
+        format!("{}s", self.role)
+    }
+
+    /// The pid of its Mesos, with the start time that makes it unique.
+    pub(crate) fn mesos(&self) -> (u64, String) {
+        let text =
+            std::fs::read_to_string(self.root().join("state/mesos.json")).expect("a supervised Mesos is written down");
+        let state: Value = serde_json::from_str(&text).expect("state/mesos.json is JSON");
+        (state["pid"].as_u64().expect("a pid"), state["start_time"].to_string())
+    }
+
+    /// What its Mesos answers to `/version`; empty while it does not answer.
+    pub(crate) fn version(&self) -> String {
+        http::json(&format!("{}/version", self.url))["version"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Its active packages, as its Mesos says.
+    pub(crate) fn packages(&self) -> Vec<String> {
+        let active = http::json(&format!("{}/pkg/active", self.url));
+        let ids = active["packages"].as_array().cloned().unwrap_or_default();
+        ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect()
+    }
+}
+
+/// The cluster. It is ended when dropped.
+pub(crate) struct Cluster {
+    folder: tempfile::TempDir,
+    pub(crate) master: Node,
+    pub(crate) agents: Vec<Node>,
+    servers: Vec<Child>,
+}
+
+impl Cluster {
+    /// A master and `agents` agents on [`OLD`], all registered.
+    pub(crate) fn start(agents: usize) -> Self {
+        let folder = tempfile::Builder::new().prefix("dcos-bits-test.").tempdir().expect("a folder for the cluster");
+        let ports = free_ports(1 + agents);
+        let node = |role: &'static str, name: String, port: u16| Node {
+            role,
+            name: format!("127.0.0.1:{port}"),
+            url: format!("http://127.0.0.1:{port}"),
+            folder: folder.path().join(name),
+        };
+        let master = node("master", "master".to_owned(), ports[0]);
+        let agents = ports[1..]
+            .iter()
+            .enumerate()
+            .map(|(place, port)| node("agent", format!("agent{}", place + 1), *port))
+            .collect();
+        let mut cluster = Self { folder, master, agents, servers: Vec::new() };
+        cluster.set_up();
+        cluster
+    }
+
+    fn set_up(&mut self) {
+        let programs = self.folder.path().join("bin");
+        std::fs::create_dir(&programs).expect("a folder for programs");
+        for name in ["dcos", "dcos-pkg"] {
+            std::fs::copy(super::target().join("release").join(name), programs.join(name))
+                .unwrap_or_else(|error| panic!("can't copy `{name}` ({error}): run `scripts/build`"));
+        }
+        for repository in [self.release(), self.site()] {
+            self.quiet("dcos", &["repo", "init", text(&repository)]);
+        }
+        let both: Vec<PathBuf> = [OLD, NEW]
+            .into_iter()
+            .flat_map(|mesos| {
+                let bound = format!("+mesos{mesos}");
+                [
+                    archive(&format!("mesos--{mesos}"), ""),
+                    archive("dcos-bits--", &bound),
+                    archive("fizzbuzz--1.2.0", &bound),
+                ]
+            })
+            .collect();
+        self.publish(&both);
+        let urls: Vec<String> = [self.release(), self.site()].iter().map(|folder| self.serve(folder)).collect();
+        let mut configs = BTreeMap::new();
+        for node in std::iter::once(&self.master).chain(&self.agents) {
+            let config = configs.entry(node.group()).or_insert_with(|| self.generate_config(node)).clone();
+            self.prepare(node, &urls, &[id(&both[0]), id(&both[1]), config]);
+            let helper = node.root().join("packages").join(id(&both[1])).join("bin/dcos-restart-helper");
+            run(&helper, &["start", "--node", text(&node.file())], &[]).expect(0);
+        }
+        until("the master lists every agent", 30, || (self.agent_ids().len() == self.agents.len()).then_some(()));
+        until("every node answers /pkg/active", 30, || {
+            self.nodes().all(|node| !node.packages().is_empty()).then_some(())
+        });
+    }
+
+    /// The folder of the release repository.
+    pub(crate) fn release(&self) -> PathBuf {
+        self.folder.path().join("release")
+    }
+
+    /// The folder of the site repository.
+    pub(crate) fn site(&self) -> PathBuf {
+        self.folder.path().join("site")
+    }
+
+    /// The master, then the agents.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
+        std::iter::once(&self.master).chain(&self.agents)
+    }
+
+    /// Runs `dcos` as this cluster's operator.
+    pub(crate) fn dcos(&self, arguments: &[&str]) -> Outcome {
+        let site = self.site();
+        let environment = [("DCOS_URL", OsStr::new(&self.master.url)), ("DCOS_SITE_REPOSITORY", site.as_os_str())];
+        run(Path::new(env!("CARGO_BIN_EXE_dcos")), arguments, &environment)
+    }
+
+    /// Starts `dcos` as this cluster's operator, without waiting for it.
+    pub(crate) fn dcos_in_background(&self, arguments: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_dcos"))
+            .args(arguments)
+            .env("DCOS_URL", &self.master.url)
+            .env("DCOS_SITE_REPOSITORY", self.site())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("`dcos` can be started")
+    }
+
+    /// Brings archives into the release repository.
+    pub(crate) fn publish(&self, archives: &[PathBuf]) {
+        let release = self.release();
+        let mut arguments = vec!["repo", "publish", text(&release)];
+        arguments.extend(archives.iter().map(|path| text(path)));
+        self.quiet("dcos", &arguments);
+    }
+
+    /// The agents that the master lists as active: name to id.
+    pub(crate) fn agent_ids(&self) -> BTreeMap<String, String> {
+        let listed = http::json(&format!("{}/master/slaves", self.master.url));
+        let agents = listed["slaves"].as_array().cloned().unwrap_or_default();
+        agents
+            .iter()
+            .filter(|agent| agent["active"] == true)
+            .map(|agent| {
+                let word = |key: &str| agent[key].as_str().unwrap_or_default().to_owned();
+                (format!("{}:{}", word("hostname"), agent["port"]), word("id"))
+            })
+            .collect()
+    }
+
+    /// The sets of all nodes, by name.
+    pub(crate) fn sets(&self) -> BTreeMap<String, Vec<String>> {
+        self.nodes().map(|node| (node.name.clone(), node.packages())).collect()
+    }
+
+    /// The processes of every Mesos, by node.
+    pub(crate) fn processes(&self) -> BTreeMap<String, (u64, String)> {
+        self.nodes().map(|node| (node.name.clone(), node.mesos())).collect()
+    }
+
+    /// Runs one of the cluster's own programs, which is not what the test is about.
+    fn quiet(&self, program: &str, arguments: &[&str]) -> Outcome {
+        run(&self.folder.path().join("bin").join(program), arguments, &[]).expect(0)
+    }
+
+    fn serve(&mut self, folder: &Path) -> String {
+        let mut server = Command::new(self.folder.path().join("bin/dcos"))
+            .args(["repo", "serve", text(folder), "--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("`dcos repo serve` can be started");
+        let mut url = String::new();
+        let stdout = server.stdout.take().expect("its stdout is ours");
+        BufReader::new(stdout).read_line(&mut url).expect("it says where it listens");
+        self.servers.push(server);
+        assert!(url.starts_with("http://"), "`dcos repo serve` said `{url}`");
+        url.trim().to_owned()
+    }
+
+    /// Generates and publishes the config of a node's group; answers its id.
+    fn generate_config(&self, node: &Node) -> String {
+        let flags = match node.role {
+            "master" => json!({"registry": "in_memory"}),
+            _ => json!({
+                "launcher": "posix",
+                "isolation": "posix/cpu,posix/mem",
+                "systemd_enable_support": "false",
+                "resources": "cpus:1;mem:256;disk:100",
+                "registration_backoff_factor": "10ms",
+            }),
+        };
+        let options = json!({
+            "format": 1, "role": node.role, "group": node.group(), "modules": ["dcos-bits"], "flags": flags, "parameters": {},
+        });
+        let file = self.folder.path().join(format!("{}.json", node.group()));
+        std::fs::write(&file, options.to_string()).expect("the options can be written");
+        let (release, site) = (self.release(), self.site());
+        let arguments = [
+            "--json",
+            "config",
+            "generate",
+            "--options",
+            text(&file),
+            "--repository",
+            text(&release),
+            "--output",
+            text(self.folder.path()),
+        ];
+        let made = self.quiet("dcos", &arguments).json();
+        self.quiet("dcos", &["repo", "publish", text(&site), made["output"].as_str().expect("a file")]);
+        made["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Writes the node's file, fetches its first packages, and activates them.
+    fn prepare(&self, node: &Node, urls: &[String], packages: &[String]) {
+        std::fs::create_dir(&node.folder).expect("a folder for the node");
+        let address = node.name.rsplit_once(':').expect("a node's name is host:port").1;
+        let master = if node.role == "agent" { format!("master = \"{}\"", self.master.name) } else { String::new() };
+        let folder = node.folder.display();
+        let file = format!(
+            r#"
+root = "{folder}/root"
+role = "{}"
+group = "{}"
+[mesos]
+ip = "127.0.0.1"
+port = {address}
+work_dir = "{folder}/work"
+runtime_dir = "{folder}/run"
+{master}
+[repositories]
+release.url = "{}"
+site.url = "{}"
+[deploy]
+masters = ["{}"]
+[supervisor]
+kind = "process"
+[health]
+hold = 4.0
+[limits]
+insecure_allow_anonymous = true
+anonymous_reader = true
+"#,
+            node.role,
+            node.group(),
+            urls[0],
+            urls[1],
+            self.master.url
+        );
+        std::fs::write(node.file(), file).expect("the node's file can be written");
+        let path = node.file();
+        for verb in ["fetch", "activate"] {
+            let mut arguments = vec!["--node", text(&path), verb];
+            arguments.extend(packages.iter().map(String::as_str));
+            self.quiet("dcos-pkg", &arguments);
+        }
+    }
+
+    /// The processes whose program lies below the cluster's folder.
+    fn own_processes(&self) -> Vec<rustix::process::Pid> {
+        let Ok(folder) = self.folder.path().canonicalize() else { return Vec::new() };
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| {
+            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let program = std::fs::read_link(entry.path().join("exe")).ok()?;
+            program.starts_with(&folder).then(|| rustix::process::Pid::from_raw(pid)).flatten()
+        });
+        pids.collect()
+    }
+
+    /// Shows the ends of all logs: what a failed test leaves to be read.
+    fn show_logs(&self) {
+        for node in self.nodes() {
+            for name in ["mesos.log", "helper.log"] {
+                let text = std::fs::read_to_string(node.root().join("state/log").join(name)).unwrap_or_default();
+                let lines: Vec<&str> = text.lines().collect();
+                let end = &lines[lines.len().saturating_sub(LOG_LINES)..];
+                eprintln!("--- {} {name}\n{}", node.name, end.join("\n"));
+            }
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.show_logs();
+        }
+        // A helper may start its Mesos again meanwhile, so until nothing is left.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            for server in &mut self.servers {
+                let _ = server.kill();
+                let _ = server.wait();
+            }
+            let pids = self.own_processes();
+            if pids.is_empty() {
+                break;
+            }
+            let signal =
+                if Instant::now() < deadline { rustix::process::Signal::TERM } else { rustix::process::Signal::KILL };
+            for pid in pids {
+                let _ = rustix::process::kill_process(pid, signal);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        make_writable(self.folder.path());
+    }
+}
+
+/// Packages are read-only, their folders as well; the temporary folder is removed after this.
+fn make_writable(folder: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            make_writable(&entry.path());
+        }
+    }
+}
+
+/// Ports of loopback that nobody listens on: all held at once, so that they differ.
+fn free_ports(count: usize) -> Vec<u16> {
+    let listeners: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("loopback has a free port")).collect();
+    listeners.iter().map(|listener| listener.local_addr().expect("a bound socket has an address").port()).collect()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("paths of tests are text")
+}

@@ -1,0 +1,16 @@
+//! The tests that use programs and whole clusters; one binary, so that there is one link.
+//!
+//! Tests that need real Mesos and built packages are `ignored`, so that a bare `cargo test` works on any machine;
+//! `make test` builds what they need and runs them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says why"
+)]
+
+mod cluster;
+mod commands;
+mod documents;
+mod harness;
