@@ -1,10 +1,40 @@
-//! Puts the concrete parts of a node together.
+//! Puts the concrete parts of a node together, once, for the modules inside Mesos and for `dcos-node` alike.
+//!
+//! - `node`: the store, the restart and the jobs as the router wants them
+//! - `jobs`, `worker`, `callback`: long work, the processes that do it, and telling whoever asked for it
+//! - `controller`: the controller of deployments, on a master
+//!
+//! [`open`] runs on Mesos's main thread before it recovers. So it reads one file and asks the kernel whether the root can
+//! be written, and leaves the rest to threads of its own: jobs that an earlier process left, the controller's log. It
+//! changes nothing: a configuration that can't be used leaves no trace but the reason.
+
+mod callback;
+mod jobs;
+mod node;
+mod worker;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
+use dcos_api::{Controller, Parts};
+use dcos_core::clock::SystemClock;
 use dcos_core::node::{DEFAULT_PATH, InvalidNodeConfig, NodeConfig};
 use dcos_core::role::Role;
+use dcos_core::{ExitCode, Problem};
+use dcos_restart::Restart;
+use dcos_store::{NodeContext, Store, StoreError};
+use rustix::fs::{Access, Mode, OFlags, access};
+use rustix::io::Errno;
+use tokio::runtime::Handle;
+
+use self::callback::Callback;
+use self::jobs::{Jobs, Patience};
+use self::node::{Node, worker_program};
+use self::worker::Workers;
+
+/// The module parameter that names the node's file.
+const NODE: &str = "node";
 
 /// A node that can answer.
 #[derive(Debug)]
@@ -18,7 +48,13 @@ pub struct Opened {
 /// Why a node cannot answer.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Its configuration could not be read.
+    /// A parameter that there is not; a typo must not silently mean the default.
+    #[error("there is no parameter `{0}`; `{NODE}` is the one that there is")]
+    Parameter(String),
+    /// Its file is named relative to nobody knows what.
+    #[error("the parameter `{NODE}` is `{0}`, and an absolute path is needed")]
+    Relative(PathBuf),
+    /// Its file could not be read.
     #[error("reading `{path}` failed")]
     Read {
         /// The file.
@@ -26,7 +62,7 @@ pub enum OpenError {
         /// Why.
         source: std::io::Error,
     },
-    /// Its configuration could not be understood.
+    /// Its file could not be understood.
     #[error("`{path}` is not a node configuration")]
     Parse {
         /// The file.
@@ -34,30 +70,111 @@ pub enum OpenError {
         /// Why.
         source: InvalidNodeConfig,
     },
-    /// The rest is to be written.
-    #[error("the parts of this node are not put together yet")]
-    Unfinished,
+    /// Its root can't be used.
+    #[error("the root `{root}` can't be written")]
+    Root {
+        /// The root.
+        root: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Its store can't be opened.
+    #[error("opening the store failed")]
+    Store(#[source] StoreError),
+    /// A defect of the caller.
+    #[error("there is no runtime to run on")]
+    Runtime(#[source] tokio::runtime::TryCurrentError),
 }
 
-/// Opens the node that the module parameters name.
+/// Opens the node that the module parameters name. To be called inside a runtime, which the parts then use.
 ///
 /// # Errors
 ///
 /// [`OpenError`] says what is wrong with the configuration or the node.
 pub fn open(parameters: &BTreeMap<String, String>) -> Result<Opened, OpenError> {
-    read(parameters)?;
-    Err(OpenError::Unfinished)
+    let runtime = Handle::try_current().map_err(OpenError::Runtime)?;
+    let (path, config) = read(parameters)?;
+    check_root(&config.root).map_err(|source| OpenError::Root { root: config.root.clone(), source })?;
+    let context = NodeContext { config: config.clone(), file: path.clone() };
+    let store = Arc::new(Store::open(&config.root, Some(context)).map_err(OpenError::Store)?);
+
+    let finder = Arc::clone(&store);
+    let workers = Workers::new(Box::new(move || worker_program(&finder)), path.clone());
+    let jobs = Jobs::new(
+        store.clone(),
+        Arc::new(SystemClock),
+        workers,
+        Callback::new(&config, runtime),
+        config.limits.jobs,
+        Patience::default(),
+    );
+    let restart = Restart::new(store.clone(), config.clone(), path);
+    let deploy = controller(&config);
+
+    let resumed = Arc::clone(&jobs);
+    if let Err(error) = std::thread::Builder::new().name("dcos-bits-jobs".to_owned()).spawn(move || resumed.resume()) {
+        tracing::error!("a thread that takes up the jobs of this node can't be had: {error}");
+    }
+    let node = Node { config: config.clone(), store, restart, jobs, seen: Mutex::default() };
+    let router = dcos_api::router(Parts::new(&config, Arc::new(node), deploy));
+    Ok(Opened { router, body_limit: config.limits.body })
 }
 
 /// The role of the node that the module parameters name, if it can be read.
 pub fn role(parameters: &BTreeMap<String, String>) -> Option<Role> {
-    read(parameters).ok().map(|config| config.role)
+    read(parameters).ok().map(|(_, config)| config.role)
 }
 
-fn read(parameters: &BTreeMap<String, String>) -> Result<NodeConfig, OpenError> {
-    let path = PathBuf::from(parameters.get("node").map_or(DEFAULT_PATH, String::as_str));
+/// The controller, on a master; on an agent, where it is. One that can't be started takes nothing else down with it.
+fn controller(config: &NodeConfig) -> Controller {
+    match config.role {
+        Role::Agent => Controller::Elsewhere(config.deploy.masters.clone()),
+        Role::Master => {
+            let detail = "the controller of deployments is not put together yet";
+            Controller::Broken(Problem::new(ExitCode::Unreachable, "controller-failed", detail))
+        }
+    }
+}
+
+fn read(parameters: &BTreeMap<String, String>) -> Result<(PathBuf, NodeConfig), OpenError> {
+    if let Some(unknown) = parameters.keys().find(|key| *key != NODE) {
+        return Err(OpenError::Parameter(unknown.clone()));
+    }
+    let path = PathBuf::from(parameters.get(NODE).map_or(DEFAULT_PATH, String::as_str));
+    if !path.is_absolute() {
+        return Err(OpenError::Relative(path));
+    }
     match std::fs::read_to_string(&path) {
-        Ok(text) => NodeConfig::parse(&text).map_err(|source| OpenError::Parse { path, source }),
+        Ok(text) => match NodeConfig::parse(&text) {
+            Ok(config) => Ok((path, config)),
+            Err(source) => Err(OpenError::Parse { path, source }),
+        },
         Err(source) => Err(OpenError::Read { path, source }),
+    }
+}
+
+/// Whether the root can be written; one that is not there yet, whether it could be made, as on a new node.
+fn check_root(root: &Path) -> std::io::Result<()> {
+    let mut place = root;
+    loop {
+        match can_write(place) {
+            Err(Errno::NOENT) => match place.parent() {
+                Some(parent) => place = parent,
+                None => return Err(Errno::NOENT.into()),
+            },
+            checked => return checked.map_err(Into::into),
+        }
+    }
+}
+
+/// Asks by making a file without a name, which nobody sees and which is gone at once: for root, and on a file system that
+/// is mounted read-only, permission bits tell nothing.
+fn can_write(directory: &Path) -> Result<(), Errno> {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    match rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(_) => Ok(()),
+        // A file system without such files: then the bits must do.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR) => access(directory, Access::WRITE_OK | Access::EXEC_OK),
+        Err(error) => Err(error),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Query};
+use axum::response::AppendHeaders;
 use axum::routing::{any, get, post};
 use dcos_api::Principal;
 use http::{HeaderMap, Method, StatusCode, Uri};
@@ -30,7 +31,10 @@ pub(crate) fn router() -> Router {
         .route("/pkg/state/panic", get(panic))
         .route("/pkg/state/panic-later", get(panic_later))
         .route("/pkg/state/abandoned", get(abandoned))
-        .route("/pkg/state/headers", get(async || ([("x-one", "1"), ("x-two", "2"), ("x-two", "3")], "headers")))
+        .route(
+            "/pkg/state/headers",
+            get(async || (AppendHeaders([("x-one", "1"), ("x-two", "2"), ("x-two", "3")]), "headers")),
+        )
         .layer(DefaultBodyLimit::disable())
 }
 

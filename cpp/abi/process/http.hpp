@@ -54,18 +54,25 @@ struct URL
 };
 
 
-// The hash of Boost before 1.81 over the lower case of each byte, since
-// libmesos looks up our headers by it. Not `noexcept`: libstdc++ would then
-// leave the hash out of the map's nodes, and libmesos expects it there.
+// Has to be the hash that libmesos was compiled with, since libmesos looks for
+// our headers by it: Boost's way, from 1.56 to 1.80, of combining 64 bit hashes
+// (one round of MurmurHash2 for each), over the lower case of each byte.
+//
+// Not `noexcept`: libstdc++ would then leave the hash out of the map's nodes, and
+// libmesos expects it there.
 struct CaseInsensitiveHash
 {
   size_t operator()(const std::string& key) const
   {
-    size_t seed = 0;
+    const uint64_t factor = 0xc6a4a7935bd1e995;
+
+    uint64_t seed = 0;
 
     for (const char c : key) {
-      const size_t value = static_cast<size_t>(::tolower(c));
-      seed ^= value + 0x9e3779b9 + (seed << 6) + (seed >> 2);
+      uint64_t value = static_cast<uint64_t>(::tolower(c)) * factor;
+      value ^= value >> 47;
+
+      seed = (seed ^ (value * factor)) * factor + 0xe6546b64;
     }
 
     return seed;

@@ -1,0 +1,118 @@
+//! The controller of deployments behind the endpoints: its handle as the router wants it, its log as the store keeps it.
+
+use std::path::PathBuf;
+
+use dcos_api::Principal;
+use dcos_api::backend::{Answer, Created, DeployBackend};
+use dcos_api::types::deploy::{
+    Acknowledgement, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand, Deployments, Halt,
+    HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
+};
+use dcos_deploy::{DeployHandle, StateStore, StoreError};
+use dcos_store::AppendLog;
+
+/// The controller of this process.
+pub(super) struct Controlled(pub(super) DeployHandle);
+
+impl DeployBackend for Controlled {
+    fn create(&self, request: CreateDeployment, by: Principal) -> Answer<Created> {
+        let handle = self.0.clone();
+        Box::pin(async move {
+            Ok(match handle.create(request, by.0).await? {
+                dcos_deploy::Created::Plan(plan) => Created::Plan(Box::new(plan)),
+                dcos_deploy::Created::Deployment(deployment) => Created::Deployment(Box::new(deployment)),
+            })
+        })
+    }
+
+    fn deployments(&self) -> Answer<Deployments> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.list().await })
+    }
+
+    fn deployment(&self, id: String) -> Answer<Deployment> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.get(&id).await })
+    }
+
+    fn command(&self, id: String, command: DeploymentCommand, by: Principal) -> Answer<Deployment> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.command(&id, command, by.0).await })
+    }
+
+    fn nodes(&self) -> Answer<ClusterNodes> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.nodes().await })
+    }
+
+    fn halt(&self, request: HaltRequest, by: Principal) -> Answer<Halt> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.halt(request, by.0).await })
+    }
+
+    fn halts(&self) -> Answer<Halts> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.halts().await })
+    }
+
+    fn resume(&self, request: ResumeRequest, by: Principal) -> Answer<Halts> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.resume(request, by.0).await })
+    }
+
+    fn pulse(&self, by: Principal) -> Answer<PulseAnswer> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.pulse(by.0).await })
+    }
+
+    fn ping(&self, ping: Ping) -> Answer<Acknowledgement> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.ping(ping).await })
+    }
+
+    fn events(&self, after: u64) -> Answer<DeployEvents> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.events(after).await })
+    }
+}
+
+/// The controller's log: a file of the store, one record a line. Opened when it is loaded, on the controller's own
+/// thread, since Mesos must not wait for it.
+pub(super) struct Log {
+    path: PathBuf,
+    open: Option<AppendLog>,
+}
+
+impl Log {
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self { path, open: None }
+    }
+
+    fn open(&mut self) -> Result<&mut AppendLog, StoreError> {
+        self.open.as_mut().ok_or_else(|| StoreError("the log was not loaded before it was written".into()))
+    }
+}
+
+impl StateStore for Log {
+    fn load(&mut self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let (log, records) = AppendLog::open(&self.path).map_err(|error| StoreError(error.into()))?;
+        self.open = Some(log);
+        Ok(records.into_iter().map(String::into_bytes).collect())
+    }
+
+    fn append(&mut self, record: &[u8]) -> Result<(), StoreError> {
+        let record = text(record)?;
+        self.open()?.append(record).map_err(|error| StoreError(error.into()))
+    }
+
+    fn replace(&mut self, records: &[Vec<u8>]) -> Result<(), StoreError> {
+        let records: Vec<String> =
+            records.iter().map(|record| text(record).map(str::to_owned)).collect::<Result<_, _>>()?;
+        self.open()?.compact(&records).map_err(|error| StoreError(error.into()))
+    }
+}
+
+/// A record as a line of text; the controller writes JSON.
+fn text(record: &[u8]) -> Result<&str, StoreError> {
+    std::str::from_utf8(record).map_err(|error| StoreError(error.into()))
+}

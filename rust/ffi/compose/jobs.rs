@@ -1,0 +1,408 @@
+//! The jobs of a node: who asked for what, and a worker process for each that is under way.
+//!
+//! A job is its file (`state/jobs/<id>.json`), and the file has one writer at a time: this process until the worker is
+//! started, the worker while it lives, this process again once it is gone. Each job under way has a thread that waits for
+//! its worker and then decides in [`Jobs::attend`]: the work is finished, was withdrawn, or goes on with a new worker.
+//! A worker outlives Mesos; the next Mesos finds it by the file, or finds it gone and starts another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use dcos_api::Principal;
+use dcos_api::types::pkg::{self as wire, FetchPackage, FetchRequest};
+use dcos_core::job::{DIRECTORY, Job, JobPackageState, JobState};
+use dcos_core::ports::NodeStore;
+use dcos_core::{Clock, ExitCode, PackageId, Problem, Sha256};
+use rustix::process::Signal;
+
+use super::callback::Callback;
+use super::worker::{Process, Workers, end, lives};
+
+/// How many jobs that have ended are remembered.
+const REMEMBERED: usize = 50;
+
+/// How often a worker that dies at its work is started again before the job is given up.
+const MOST_STARTS: u32 = 3;
+
+/// How long is waited for workers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// Before one that died is started again, times the number of starts so far.
+    pub(super) pause: Duration,
+    /// For one to end after SIGTERM before it is killed, and after that.
+    pub(super) end: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { pause: Duration::from_secs(1), end: Duration::from_secs(3) }
+    }
+}
+
+/// The jobs of a node.
+pub(super) struct Jobs {
+    store: Arc<dyn NodeStore>,
+    clock: Arc<dyn Clock>,
+    workers: Workers,
+    callback: Callback,
+    most: usize,
+    patience: Patience,
+    live: Mutex<BTreeMap<String, Live>>,
+    changed: Condvar,
+}
+
+/// A job that a thread of this process attends to.
+#[derive(Debug, Default)]
+struct Live {
+    /// Its worker, while that has not been reaped: the number can't be another process's.
+    worker: Option<u32>,
+    /// Whether it was withdrawn.
+    cancelled: bool,
+}
+
+impl Jobs {
+    pub(super) fn new(
+        store: Arc<dyn NodeStore>,
+        clock: Arc<dyn Clock>,
+        workers: Workers,
+        callback: Callback,
+        most: usize,
+        patience: Patience,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            clock,
+            workers,
+            callback,
+            most,
+            patience,
+            live: Mutex::default(),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// What the repositories offer.
+    pub(super) fn available(&self) -> Result<wire::AvailablePackages, Problem> {
+        self.workers.available()
+    }
+
+    /// Takes up what an earlier process of this node left: jobs under way, and callers that were not told.
+    pub(super) fn resume(self: &Arc<Self>) {
+        let (jobs, problems) = match self.all() {
+            Ok(all) => all,
+            Err(problem) => return tracing::error!("taking up the jobs of this node failed: {problem}"),
+        };
+        for problem in problems {
+            tracing::error!("{problem}");
+        }
+        for job in jobs {
+            if job.state == JobState::Running {
+                tracing::info!("job {} is taken up", job.id);
+                self.take_up(&mut self.lock(), &job.id, false);
+            } else {
+                self.tell(&job);
+            }
+        }
+    }
+
+    /// Starts to get packages. `present` tells the digest of a package that is on the node.
+    pub(super) fn fetch(
+        self: &Arc<Self>,
+        request: FetchRequest,
+        by: &Principal,
+        present: impl Fn(&PackageId) -> Option<Sha256>,
+    ) -> Result<Job, Problem> {
+        if let Some(callback) = &request.callback {
+            self.callback.check(callback)?;
+        }
+        let job = self.job_of(request, by, present)?;
+        // Held until the job's file is there: two callers who ask for the same get the same job.
+        let mut live = self.lock();
+        let (jobs, _) = self.all()?;
+        let under_way = jobs.iter().filter(|other| other.state == JobState::Running);
+        if let Some(same) = under_way.clone().find(|other| asks_for_the_same(other, &job)) {
+            return Ok(same.clone());
+        }
+        let count = under_way.count();
+        if job.state == JobState::Running && count >= self.most {
+            let detail = format!("{count} jobs are under way, and `limits.jobs` of this node's `node.toml` is {}", self.most);
+            return Err(Problem::new(ExitCode::Conflict, "too-many-jobs", detail).hint("wait for some to end"));
+        }
+        self.write(&job)?;
+        match job.state {
+            JobState::Running => self.take_up(&mut live, &job.id, false),
+            JobState::Done | JobState::Failed | JobState::Cancelled => self.tell(&job),
+        }
+        self.forget_old(&jobs);
+        Ok(job)
+    }
+
+    /// The jobs, newest first, and what is wrong with files that can't be read.
+    pub(super) fn all(&self) -> Result<(Vec<Job>, Vec<Problem>), Problem> {
+        let (mut jobs, mut problems) = (Vec::new(), Vec::new());
+        for name in self.store.list_state(DIRECTORY)?.iter().rev() {
+            let Some(id) = name.strip_suffix(".json").filter(|id| Job::is_id(id)) else { continue };
+            match self.read(id) {
+                Ok(Some(job)) => jobs.push(job),
+                Ok(None) => {} // forgotten meanwhile
+                Err(problem) => problems.push(problem),
+            }
+        }
+        Ok((jobs, problems))
+    }
+
+    /// One job.
+    pub(super) fn get(&self, id: &str) -> Result<Job, Problem> {
+        // An id that is none names no job, and must name no other file either.
+        let job = if Job::is_id(id) { self.read(id)? } else { None };
+        job.ok_or_else(|| {
+            Problem::new(ExitCode::NotFound, "no-such-job", format!("there is no job `{id}` on this node"))
+                .hint("jobs that ended long ago are forgotten; `GET /pkg/jobs` lists the others")
+        })
+    }
+
+    /// Withdraws a job, and waits until its worker is gone.
+    pub(super) fn cancel(self: &Arc<Self>, id: &str) -> Result<Job, Problem> {
+        let job = self.get(id)?;
+        if job.state != JobState::Running {
+            return Ok(job);
+        }
+        let mut live = self.lock();
+        self.take_up(&mut live, id, true);
+        for signal in [Signal::TERM, Signal::KILL] {
+            if let Some(worker) = live.get(id).and_then(|live| live.worker) {
+                end(worker, signal);
+            }
+            let waited = self.changed.wait_timeout_while(live, self.patience.end, |live| live.contains_key(id));
+            live = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(live);
+        self.get(id)
+    }
+
+    /// Has a thread attend to a job, unless one does already.
+    fn take_up(self: &Arc<Self>, live: &mut BTreeMap<String, Live>, id: &str, cancelled: bool) {
+        if let Some(known) = live.get_mut(id) {
+            known.cancelled |= cancelled;
+            self.changed.notify_all();
+            return;
+        }
+        live.insert(id.to_owned(), Live { worker: None, cancelled });
+        let (jobs, name) = (Arc::clone(self), id.to_owned());
+        let thread = std::thread::Builder::new().name("dcos-bits-job".to_owned());
+        if let Err(error) = thread.spawn(move || jobs.attend(&name)) {
+            // The job stays as it is; the next process of this node takes it up.
+            tracing::error!("a thread for job {id} can't be had: {error}");
+            live.remove(id);
+        }
+    }
+
+    /// Sees a job through to its end.
+    fn attend(&self, id: &str) {
+        let ended = self.see_through(id);
+        self.lock().remove(id);
+        self.changed.notify_all();
+        match ended {
+            Ok(job) => {
+                tracing::info!("job {id} is {:?}", job.state);
+                self.tell(&job);
+            }
+            Err(problem) => tracing::error!("job {id} is left alone: {problem}"),
+        }
+    }
+
+    fn see_through(&self, id: &str) -> Result<Job, Problem> {
+        let mut starts = 0;
+        let mut last = String::new();
+        loop {
+            let job = self.get(id)?;
+            if job.state != JobState::Running {
+                return Ok(job);
+            }
+            let process = match job.worker.filter(|worker| lives(*worker)) {
+                // It may be another's: of a Mesos before this one, or of a `dcos-node` beside it.
+                Some(worker) => self.adopted(id, Process::Adopted(worker)),
+                None if self.is_cancelled(id) => return self.finish(job, JobState::Cancelled, None),
+                None if starts == MOST_STARTS => {
+                    let detail = format!("job {id} was given up: its worker {last}, {MOST_STARTS} times");
+                    let problem = Problem::new(ExitCode::Unexpected, "worker-died", detail);
+                    return self.finish(job, JobState::Failed, Some(problem));
+                }
+                None => {
+                    self.pause(id, self.patience.pause * starts);
+                    starts += 1;
+                    match self.started(id) {
+                        Ok(Some(process)) => process,
+                        Ok(None) => continue,
+                        Err(problem) => return self.finish(job, JobState::Failed, Some(problem)),
+                    }
+                }
+            };
+            process.wait();
+            let mut live = self.lock();
+            last = process.reap();
+            if let Some(live) = live.get_mut(id) {
+                live.worker = None;
+            }
+        }
+    }
+
+    /// Notes the worker, so that it can be ended, and ends it if the job was withdrawn before.
+    fn adopted(&self, id: &str, process: Process) -> Process {
+        let mut live = self.lock();
+        if let Some(live) = live.get_mut(id) {
+            live.worker = Some(process.id());
+            if live.cancelled {
+                end(process.id(), Signal::TERM);
+            }
+        }
+        process
+    }
+
+    /// Starts a worker, unless the job was withdrawn.
+    fn started(&self, id: &str) -> Result<Option<Process>, Problem> {
+        let mut live = self.lock();
+        match live.get_mut(id) {
+            Some(live) if !live.cancelled => {
+                let child = self.workers.start(id)?;
+                live.worker = Some(child.id());
+                Ok(Some(Process::Child(child)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn is_cancelled(&self, id: &str) -> bool {
+        self.lock().get(id).is_some_and(|live| live.cancelled)
+    }
+
+    /// Waits, unless the job is withdrawn meanwhile.
+    fn pause(&self, id: &str, pause: Duration) {
+        let waits = |live: &mut BTreeMap<String, Live>| live.get(id).is_some_and(|live| !live.cancelled);
+        drop(self.changed.wait_timeout_while(self.lock(), pause, waits));
+    }
+
+    fn finish(&self, mut job: Job, state: JobState, problem: Option<Problem>) -> Result<Job, Problem> {
+        for package in &mut job.packages {
+            if package.state == JobPackageState::Fetching {
+                package.state = JobPackageState::Waiting;
+            }
+        }
+        job.state = state;
+        job.problem = problem;
+        job.finished_at = Some(self.clock.now());
+        job.worker = None;
+        self.write(&job)?;
+        Ok(job)
+    }
+
+    /// Tells a job's caller of its end, if it wants to know. Once it is told, or can't be, the file forgets who it was.
+    fn tell(&self, job: &Job) {
+        if let Some(callback) = &job.callback {
+            let mut told = job.clone();
+            told.callback = None;
+            let store = Arc::clone(&self.store);
+            self.callback.tell(callback.clone(), wire::Job::from(job.clone()), move || write(&*store, &told));
+        }
+    }
+
+    /// Forgets the oldest jobs that have ended.
+    fn forget_old(&self, jobs: &[Job]) {
+        for job in jobs.iter().filter(|job| job.state != JobState::Running).skip(REMEMBERED) {
+            if let Err(problem) = self.store.remove_state(&Job::file_name(&job.id)) {
+                tracing::warn!("forgetting job {} failed: {problem}", job.id);
+            }
+        }
+    }
+
+    /// A job that is to get what the request names and is not there.
+    fn job_of(
+        &self,
+        request: FetchRequest,
+        by: &Principal,
+        present: impl Fn(&PackageId) -> Option<Sha256>,
+    ) -> Result<Job, Problem> {
+        let now = self.clock.now();
+        let mut wanted: BTreeMap<PackageId, FetchPackage> = BTreeMap::new();
+        for package in request.packages {
+            if package.url.is_some() && package.sha256.is_none() {
+                let detail = format!("`{}` is asked for from an address of its own, without its sha256", package.id);
+                return Err(Problem::new(ExitCode::Refused, "digest-missing", detail));
+            }
+            if let Some(other) = wanted.get(&package.id)
+                && *other != package
+            {
+                let detail = format!("`{}` is asked for twice, in different ways", package.id);
+                return Err(Problem::new(ExitCode::Refused, "invalid-request", detail));
+            }
+            wanted.insert(package.id.clone(), package);
+        }
+        let mut job = Job::fetch(self.new_id(now)?, wanted.keys().cloned(), now);
+        for (package, asked) in job.packages.iter_mut().zip(wanted.into_values()) {
+            let local = present(&package.id);
+            // A local one of another digest is the worker's to refuse, like any other archive that is not as it should be.
+            if local.is_some_and(|local| asked.sha256.is_none_or(|wanted| wanted == local)) {
+                package.state = JobPackageState::Present;
+                package.detail = Some("it was on the node already".to_owned());
+            }
+            package.url = asked.url;
+            package.sha256 = asked.sha256;
+        }
+        job.callback = request.callback;
+        job.created_by.clone_from(&by.0);
+        if job.packages.iter().all(|package| package.state == JobPackageState::Present) {
+            job.state = JobState::Done;
+            job.finished_at = Some(now);
+        }
+        Ok(job)
+    }
+
+    /// An id that sorts by time and is in use nowhere.
+    fn new_id(&self, now: jiff::Timestamp) -> Result<String, Problem> {
+        let second = now.strftime("fetch-%Y%m%d-%H%M%S").to_string();
+        let names: BTreeSet<String> = self.store.list_state(DIRECTORY)?.into_iter().collect();
+        let free = (1..=9999).map(|count| format!("{second}-{count:04}")).find(|id| !names.contains(&format!("{id}.json")));
+        free.ok_or_else(|| Problem::new(ExitCode::Conflict, "too-many-jobs", "too many jobs were asked for in one second"))
+    }
+
+    fn read(&self, id: &str) -> Result<Option<Job>, Problem> {
+        let name = Job::file_name(id);
+        let Some(bytes) = self.store.read_state(&name)? else { return Ok(None) };
+        let job: Job = serde_json::from_slice(&bytes).map_err(|error| {
+            Problem::new(ExitCode::Unexpected, "job-unreadable", format!("`state/{name}` is not the file of a job: {error}"))
+        })?;
+        if job.format != dcos_core::job::FORMAT {
+            let detail = format!("`state/{name}` has format {}, and this release reads {}", job.format, dcos_core::job::FORMAT);
+            return Err(Problem::new(ExitCode::Unexpected, "job-unreadable", detail));
+        }
+        Ok(Some(job))
+    }
+
+    fn write(&self, job: &Job) -> Result<(), Problem> {
+        write(&*self.store, job)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write(store: &dyn NodeStore, job: &Job) -> Result<(), Problem> {
+    let bytes = serde_json::to_vec_pretty(job)
+        .map_err(|error| Problem::new(ExitCode::Unexpected, "unexpected", format!("writing job {}: {error}", job.id)))?;
+    store.write_state(&Job::file_name(&job.id), &bytes)
+}
+
+/// Whether two jobs get the same packages from the same places and tell the same caller.
+fn asks_for_the_same(one: &Job, other: &Job) -> bool {
+    let asked = |job: &Job| -> Vec<_> {
+        job.packages.iter().map(|package| (package.id.clone(), package.url.clone(), package.sha256)).collect()
+    };
+    one.callback == other.callback && asked(one) == asked(other)
+}
+
+#[cfg(test)]
+#[path = "jobs_tests.rs"]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;
