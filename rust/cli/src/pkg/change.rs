@@ -1,0 +1,108 @@
+//! The commands that change the store. Each holds the node's lock while it does.
+
+use std::path::Path;
+
+use dcos_core::ports::Generation;
+use dcos_core::{ExitCode, PackageId, PackageSet, Problem, Sha256};
+use dcos_store::{Activation, GcOptions, LOCK_WAIT, StoreError};
+use indicatif::HumanBytes;
+use serde::Serialize;
+
+use super::args;
+use super::look::{described, render_active};
+use super::place::Place;
+use crate::output::Format;
+
+/// A package that is in the store now, as JSON.
+#[derive(Serialize)]
+struct Present<'a> {
+    id: &'a PackageId,
+    sha256: Sha256,
+    size: u64,
+    already: bool,
+}
+
+pub(super) fn add(format: Format, place: &Place, file: &Path, sha256: Option<Sha256>) -> Result<ExitCode, Problem> {
+    let added = place.store.add_file(file, sha256)?;
+    let present = Present { id: &added.id, sha256: added.sha256, size: added.size, already: added.already };
+    format.print(&present, |present| {
+        let id = present.id;
+        if present.already {
+            format!("{id} was here already")
+        } else {
+            format!("added {id} ({})", HumanBytes(present.size))
+        }
+    });
+    Ok(ExitCode::Done)
+}
+
+pub(super) fn activate(
+    format: Format,
+    place: &Place,
+    ids: Vec<PackageId>,
+    activation: args::Activation,
+) -> Result<ExitCode, Problem> {
+    let set: PackageSet = ids.into_iter().collect();
+    let locked = place.store.lock_within("dcos-pkg activate", LOCK_WAIT)?;
+    let generation = place.store.activate(&locked, &set, &options(activation))?;
+    Ok(report(format, generation))
+}
+
+pub(super) fn swap(
+    format: Format,
+    place: &Place,
+    ids: &[PackageId],
+    activation: args::Activation,
+) -> Result<ExitCode, Problem> {
+    // The lock first: the set that is changed must be the one that is active then.
+    let locked = place.store.lock_within("dcos-pkg swap", LOCK_WAIT)?;
+    let active = place.store.active()?.ok_or(StoreError::NothingActive)?;
+    let generation = place.store.activate(&locked, &active.set.with(ids), &options(activation))?;
+    Ok(report(format, generation))
+}
+
+pub(super) fn rollback(format: Format, place: &Place, activation: args::Activation) -> Result<ExitCode, Problem> {
+    let locked = place.store.lock_within("dcos-pkg rollback", LOCK_WAIT)?;
+    let generation = place.store.rollback(&locked, &options(activation))?;
+    Ok(report(format, generation))
+}
+
+const fn options(activation: args::Activation) -> Activation {
+    Activation { offline: activation.offline, leave: activation.leave }
+}
+
+fn report(format: Format, generation: Generation) -> ExitCode {
+    format.print(&described(generation), render_active);
+    ExitCode::Done
+}
+
+pub(super) fn remove(format: Format, place: &Place, ids: &[PackageId]) -> Result<ExitCode, Problem> {
+    #[derive(Serialize)]
+    struct Removed<'a> {
+        removed: &'a [PackageId],
+    }
+    for id in ids {
+        // One lock each: whoever else waits does not wait for all of it.
+        let locked = place.store.lock_within("dcos-pkg remove", LOCK_WAIT)?;
+        place.store.remove(&locked, id)?;
+    }
+    format.print(&Removed { removed: ids }, |removed| {
+        removed.removed.iter().map(|id| format!("removed {id}\n")).collect()
+    });
+    Ok(ExitCode::Done)
+}
+
+pub(super) fn gc(format: Format, place: &Place, dry_run: bool) -> Result<ExitCode, Problem> {
+    let report = place.store.gc(&GcOptions { dry_run, ..GcOptions::default() })?;
+    format.print(&report, |report| {
+        let verb = if dry_run { "would remove" } else { "removed" };
+        let mut text: String = report.packages.iter().map(|id| format!("{verb} {id}\n")).collect();
+        text.extend(report.generations.iter().map(|number| format!("{verb} generation {number}\n")));
+        text.extend(report.helpers.iter().map(|digest| format!("{verb} helper {digest}\n")));
+        match text.is_empty() {
+            true => "nothing to remove\n".to_owned(),
+            false => format!("{text}{} in all\n", HumanBytes(report.bytes)),
+        }
+    });
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,248 @@
+//! One repository over HTTP.
+
+use std::time::Duration;
+
+use dcos_core::index::{self, Index, IndexEntry};
+use dcos_core::node::RepositoryFacts;
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
+use reqwest::{Certificate, Url};
+
+use crate::backoff::Retry;
+use crate::credentials::Credentials;
+use crate::download::{Failure, Source};
+use crate::error::RepoError;
+
+/// The longest index that is read: about 100,000 packages.
+const MAX_INDEX_BYTES: u64 = 64 << 20;
+
+/// How long a connection may take to come up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a server may be silent in the middle of an answer.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A repository as a client sees it. Cloning is cheap and shares connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    name: String,
+    base: Url,
+    http: reqwest::Client,
+    credentials: Option<Credentials>,
+    retry: Retry,
+}
+
+impl Client {
+    /// A client of the repository that `facts` describe; `name` is what messages call it. Asks nothing yet.
+    ///
+    /// # Errors
+    /// If the URL is none, or a named file can't be used.
+    pub fn new(name: &str, facts: &RepositoryFacts) -> Result<Self, RepoError> {
+        let base = base_url(name, &facts.url)?;
+        let credentials = facts.credentials.as_deref().map(Credentials::read).transpose()?;
+        let mut builder = builder();
+        if let Some(path) = &facts.ca {
+            let failed = |source| RepoError::Authority { path: path.clone(), source };
+            let pem = std::fs::read(path).map_err(|error| failed(error.into()))?;
+            let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| failed(error.into()))?;
+            if authorities.is_empty() {
+                return Err(failed("it contains no certificate".into()));
+            }
+            // Only that one: a site that has an authority of its own does not mean everybody else's as well.
+            builder = builder.tls_certs_only(authorities);
+        }
+        let http = builder.build().map_err(RepoError::Setup)?;
+        Ok(Self { name: name.to_owned(), base, http, credentials, retry: Retry::default() })
+    }
+
+    /// The same client with other bounds on trying again.
+    #[must_use]
+    pub const fn with_retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// What messages call the repository: `release` or `site`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The repository's index.
+    ///
+    /// # Errors
+    /// If it can't be got, or is not one that this release reads.
+    pub async fn index(&self) -> Result<Index, RepoError> {
+        let source = self.source(index::FILE_NAME, None)?;
+        let bytes = source.get(MAX_INDEX_BYTES).await?;
+        read_index(source.url.as_str(), &bytes)
+    }
+
+    /// Where the archive of `entry` is to be had.
+    ///
+    /// # Errors
+    /// If the index names an address outside the repository.
+    pub fn archive(&self, entry: &IndexEntry) -> Result<Source, RepoError> {
+        self.source(&entry.url, Some(entry.size))
+    }
+
+    fn source(&self, relative: &str, size: Option<u64>) -> Result<Source, RepoError> {
+        let refused = |why: &str| RepoError::Url {
+            url: relative.to_owned(),
+            what: format!("a file of the {} repository", self.name),
+            why: why.to_owned(),
+        };
+        let url = self.base.join(relative).map_err(|error| refused(&error.to_string()))?;
+        // An index says where below its repository an archive is; it can't send a node, with its credentials, elsewhere.
+        if url.origin() != self.base.origin() || !url.path().starts_with(self.base.path()) {
+            return Err(refused("it leads out of the repository"));
+        }
+        Ok(Source { http: self.http.clone(), url, credentials: self.credentials.clone(), size, retry: self.retry })
+    }
+}
+
+/// An archive at a named address, outside any repository.
+///
+/// # Errors
+/// If `url` is not an `http` or `https` URL.
+pub fn bare_source(url: &str) -> Result<Source, RepoError> {
+    let refused = |why: String| RepoError::Url { url: url.to_owned(), what: "an archive".to_owned(), why };
+    let url = Url::parse(url).map_err(|error| refused(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(refused("it is neither `http` nor `https`".to_owned()));
+    }
+    let http = builder().build().map_err(RepoError::Setup)?;
+    Ok(Source { http, url, credentials: None, size: None, retry: Retry::default() })
+}
+
+/// Reads the text of an `index.json`; `place` is its address, for messages.
+pub(crate) fn read_index(place: &str, bytes: &[u8]) -> Result<Index, RepoError> {
+    #[derive(serde::Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let wrong = |source| RepoError::Index { url: place.to_owned(), source };
+    // The format first: a newer index may well have fields that look wrong here.
+    let format: Format = serde_json::from_slice(bytes).map_err(wrong)?;
+    if format.format != index::FORMAT {
+        return Err(RepoError::IndexFormat { url: place.to_owned(), found: format.format });
+    }
+    serde_json::from_slice(bytes).map_err(wrong)
+}
+
+pub(crate) fn builder() -> reqwest::ClientBuilder {
+    // Bytes are hashed and counted as they are stored, so none may be packed on the way.
+    let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
+    reqwest::Client::builder()
+        .user_agent(concat!("dcos-bits/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(SILENCE_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::limited(5))
+}
+
+/// The URL that relative addresses are joined to: it ends in `/`, so that joining does not drop its last part.
+fn base_url(name: &str, url: &str) -> Result<Url, RepoError> {
+    let refused = |why: String| RepoError::Url { url: url.to_owned(), what: format!("the {name} repository"), why };
+    let mut base = Url::parse(url).map_err(|error| refused(error.to_string()))?;
+    if !matches!(base.scheme(), "http" | "https") {
+        return Err(refused("it is neither `http` nor `https`".to_owned()));
+    }
+    if !base.username().is_empty() || base.password().is_some() {
+        return Err(refused("secrets belong in the file that `credentials` names".to_owned()));
+    }
+    base.set_query(None);
+    base.set_fragment(None);
+    if !base.path().ends_with('/') {
+        base.set_path(&format!("{}/", base.path()));
+    }
+    Ok(base)
+}
+
+impl Source {
+    /// The whole body, at most `limit` bytes.
+    pub(crate) async fn get(&self, limit: u64) -> Result<Vec<u8>, RepoError> {
+        let mut failures = 0;
+        loop {
+            let failure = match self.try_get(limit).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(failure) => failure,
+            };
+            failures += 1;
+            match self.after(failure, failures) {
+                Ok(delay) => tokio::time::sleep(delay).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn try_get(&self, limit: u64) -> Result<Vec<u8>, Failure> {
+        let mut response = self.request(0, None).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(Failure::interrupted)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() as u64 > limit {
+                return Err(Failure::Final(RepoError::TooLong { url: self.url.to_string(), limit }));
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::{Client, bare_source, base_url, read_index};
+    use crate::error::RepoError;
+    use dcos_core::node::RepositoryFacts;
+
+    fn facts(url: &str) -> RepositoryFacts {
+        RepositoryFacts { url: url.to_owned(), root_json: None, ca: None, credentials: None }
+    }
+
+    #[test]
+    fn a_base_ends_in_a_slash() {
+        for (url, base) in [
+            ("http://a/", "http://a/"),
+            ("http://a", "http://a/"),
+            ("https://a/b/c", "https://a/b/c/"),
+            ("https://a/b/?q#f", "https://a/b/"),
+        ] {
+            assert_eq!(base_url("release", url).unwrap().as_str(), base);
+        }
+        for url in ["", "a/b", "ftp://a/", "file:///a", "http://user:secret@a/"] {
+            assert!(base_url("release", url).is_err(), "{url}");
+            assert!(Client::new("release", &facts(url)).is_err(), "{url}");
+        }
+        assert!(bare_source("file:///etc/passwd").is_err());
+    }
+
+    #[test]
+    fn an_index_cannot_lead_out_of_its_repository() {
+        let client = Client::new("release", &facts("https://host/repo")).unwrap();
+        for inside in ["packages/a/a--1.tar.gz", "./a", "a/../b", "packages/a/a--1%2Bmesos1.tar.gz"] {
+            assert!(client.source(inside, None).is_ok(), "{inside}");
+        }
+        for outside in [
+            "../a",
+            "/a",
+            "//other/repo/a",
+            "http://other/repo/a",
+            "http://host/repo/a",
+            "https://host:8443/repo/a",
+            "%2e%2e/a",
+            "..\\a",
+        ] {
+            assert!(matches!(client.source(outside, None), Err(RepoError::Url { .. })), "{outside}");
+        }
+    }
+
+    #[test]
+    fn an_index_of_another_format_is_refused_by_its_number() {
+        assert!(read_index("x", br#"{"format": 1, "packages": []}"#).is_ok());
+        assert!(matches!(
+            read_index("x", br#"{"format": 2, "other": true}"#),
+            Err(RepoError::IndexFormat { found: 2, .. })
+        ));
+        assert!(matches!(read_index("x", b"<html>"), Err(RepoError::Index { .. })));
+        assert!(matches!(read_index("x", br#"{"format": 1, "package": []}"#), Err(RepoError::Index { .. })));
+    }
+}

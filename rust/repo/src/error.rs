@@ -1,0 +1,245 @@
+//! What can go wrong between a node and its repositories, and how it looks to others.
+
+use std::path::PathBuf;
+
+use dcos_core::{ExitCode, Kind, PackageId, Problem, Sha256};
+use dcos_store::StoreError;
+
+use crate::credentials::InvalidCredentials;
+
+/// Why a repository did not do what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum RepoError {
+    /// The URL of a repository or in its index can't be used.
+    #[error("`{url}` can't be used as the address of {what}: {why}")]
+    Url {
+        /// The URL.
+        url: String,
+        /// What it was to lead to.
+        what: String,
+        /// Why not.
+        why: String,
+    },
+    /// The file with the server's certificate authority can't be used.
+    #[error("could not use `{}` as certificate authority", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file with our credentials can't be used.
+    #[error(transparent)]
+    Credentials(#[from] InvalidCredentials),
+    /// The HTTP client could not be made.
+    #[error("could not set up HTTP")]
+    Setup(#[source] reqwest::Error),
+    /// Nothing usable arrived, however often we tried.
+    #[error("could not get `{url}`, tried {attempts} times")]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// How often we tried since something last arrived.
+        attempts: u32,
+        /// What happened last.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server says no.
+    #[error("could not get `{url}`: the server answers {status}")]
+    Status {
+        /// The address.
+        url: String,
+        /// Its answer.
+        status: reqwest::StatusCode,
+    },
+    /// More arrives than was announced.
+    #[error("`{url}` is longer than the {limit} bytes that it may have")]
+    TooLong {
+        /// The address.
+        url: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The archive has another size than its index says.
+    #[error("`{url}` has {found} bytes, and its index says {expected}")]
+    OtherSize {
+        /// The address.
+        url: String,
+        /// The size in the index.
+        expected: u64,
+        /// The size that the server announces.
+        found: u64,
+    },
+    /// The index is not one.
+    #[error("`{url}` is not an index that this release can read")]
+    Index {
+        /// Its address or path.
+        url: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The index has a format of another release.
+    #[error("`{url}` has format {found}, and this release knows format {} only", dcos_core::index::FORMAT)]
+    IndexFormat {
+        /// Its address or path.
+        url: String,
+        /// Its format.
+        found: u32,
+    },
+    /// No repository has it.
+    #[error("`{id}` is in no configured repository ({})", asked.join(", "))]
+    NotFound {
+        /// The package.
+        id: PackageId,
+        /// The repositories that were asked.
+        asked: Vec<String>,
+    },
+    /// The package is in a repository that may not offer its kind.
+    #[error("`{id}` is of kind `{kind}`, and the site repository may offer `mesos-config` and `plain` only")]
+    WrongRepository {
+        /// The package.
+        id: PackageId,
+        /// Its kind.
+        kind: Kind,
+    },
+    /// There is nowhere to fetch from.
+    #[error("`{0}` can't be fetched: no repository is configured")]
+    NoRepository(PackageId),
+    /// An address was named where signed metadata is required.
+    #[error("`{0}` can't be fetched from a named address: this node trusts its repositories' roots only")]
+    UntrustedSource(PackageId),
+    /// An address was named without a digest, or the other way round.
+    #[error("`{0}` can't be fetched: a named address needs both `url` and `sha256`")]
+    HalfSource(PackageId),
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file of a repository's folder could not be read or written.
+    #[error("could not {action} `{}`", path.display())]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The folder is not a repository.
+    #[error("`{}` is not a repository: it has no `index.json`", .0.display())]
+    NoIndex(PathBuf),
+    /// A package of that id was published with other content.
+    #[error("`{id}` is published already with other content (sha256 {published}; the new archive's is {offered})")]
+    Differs {
+        /// The package.
+        id: PackageId,
+        /// The digest of the published archive.
+        published: Sha256,
+        /// The digest of the archive that was to be published.
+        offered: Sha256,
+    },
+    /// Somebody else is publishing to the same folder.
+    #[error("somebody else is publishing to `{}`", .0.display())]
+    Publishing(PathBuf),
+    /// A job's file is missing or not one.
+    #[error("there is no job `{0}`")]
+    NoJob(String),
+    /// A job's file can't be read.
+    #[error("the file of job `{id}` can't be used: {why}")]
+    BadJob {
+        /// The job.
+        id: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Another worker has the job.
+    #[error("job `{id}` is worked on by process {pid}")]
+    JobTaken {
+        /// The job.
+        id: String,
+        /// The other worker.
+        pid: u32,
+    },
+    /// Something refused with a problem of its own.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+    /// A thread of ours ended without an answer.
+    #[error("a fetch ended unexpectedly")]
+    Thread(#[source] tokio::task::JoinError),
+}
+
+impl RepoError {
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+
+    fn kind(&self) -> (&'static str, ExitCode) {
+        match self {
+            Self::Url { .. } => ("bad-url", ExitCode::Refused),
+            Self::Authority { .. } | Self::Setup(_) => ("bad-tls", ExitCode::Usage),
+            Self::Credentials(_) => ("bad-credentials", ExitCode::Usage),
+            Self::Unreachable { .. } => ("repository-unreachable", ExitCode::Unreachable),
+            Self::Status { status, .. } => match status.as_u16() {
+                404 | 410 => ("not-in-repository", ExitCode::NotFound),
+                401 | 403 => ("repository-refuses", ExitCode::Refused),
+                500..=599 | 408 | 429 => ("repository-unreachable", ExitCode::Unreachable),
+                _ => ("repository-refuses", ExitCode::Unexpected),
+            },
+            Self::TooLong { .. } | Self::OtherSize { .. } => ("wrong-size", ExitCode::Refused),
+            Self::Index { .. } | Self::IndexFormat { .. } => ("bad-index", ExitCode::Refused),
+            Self::NotFound { .. } => ("no-such-package", ExitCode::NotFound),
+            Self::WrongRepository { .. } => ("wrong-repository", ExitCode::Refused),
+            Self::NoRepository(_) => ("no-repository", ExitCode::Usage),
+            Self::UntrustedSource(_) => ("untrusted-source", ExitCode::Refused),
+            Self::HalfSource(_) => ("half-source", ExitCode::Usage),
+            Self::Io { .. } | Self::Thread(_) => ("repository-io", ExitCode::Unexpected),
+            Self::NoIndex(_) => ("no-such-repository", ExitCode::NotFound),
+            Self::Differs { .. } => ("package-differs", ExitCode::Conflict),
+            Self::Publishing(_) => ("repository-locked", ExitCode::Conflict),
+            Self::NoJob(_) => ("no-such-job", ExitCode::NotFound),
+            Self::BadJob { .. } => ("bad-job", ExitCode::Refused),
+            Self::JobTaken { .. } => ("job-taken", ExitCode::Conflict),
+            // Both become their own problem before this is asked.
+            Self::Store(_) | Self::Problem(_) => ("unexpected", ExitCode::Unexpected),
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Status { status, .. } if matches!(status.as_u16(), 401 | 403) => {
+                Some("name a file with credentials as `credentials` of the repository in `node.toml`")
+            }
+            Self::Credentials(InvalidCredentials::Open { .. }) => Some("`chmod o= FILE` closes it"),
+            Self::NotFound { .. } => Some("`dcos-pkg available` lists what the repositories offer"),
+            Self::NoRepository(_) => Some(
+                "name one as `[repositories.release]` in `node.toml`, or bring the archive with `dcos-pkg add FILE`",
+            ),
+            Self::WrongRepository { .. } => Some("publish it to the release repository"),
+            Self::NoIndex(_) => Some("`dcos repo init DIR` makes one"),
+            Self::Differs { .. } => Some("a published id is never changed: give the new content a new version"),
+            Self::Publishing(_) => Some("try again when they are done"),
+            _ => None,
+        }
+    }
+}
+
+impl From<RepoError> for Problem {
+    fn from(error: RepoError) -> Self {
+        match error {
+            RepoError::Store(error) => error.into(),
+            RepoError::Problem(problem) => problem,
+            error => {
+                let (name, code) = error.kind();
+                let problem = Self::new(code, name, Self::chain(&error));
+                match error.hint() {
+                    Some(hint) => problem.hint(hint),
+                    None => problem,
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Packages from repositories into the store, several at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dcos_core::{PackageId, Problem, Sha256};
+use dcos_store::{Expected, Partial, Store, StoreError};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::client::bare_source;
+use crate::download::{Download, Source, Watch};
+use crate::error::RepoError;
+use crate::repositories::Repositories;
+
+/// How many archives are under way at once. One server seldom gives a second connection more than it takes from the
+/// first, and unpacking keeps two cores busy; the point is that a small package does not wait for Mesos.
+const AT_ONCE: usize = 3;
+
+/// How long to wait for the node's lock with a finished download in hand: others hold it for moments only.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often to look whether another fetch of the same archive is over.
+const CLAIM_RETRY: Duration = Duration::from_millis(200);
+
+/// A package that is wanted in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The package.
+    pub id: PackageId,
+    /// An address outside the repositories; needs `sha256`.
+    pub url: Option<String>,
+    /// The digest that its archive must have, whatever an index says.
+    pub sha256: Option<Sha256>,
+}
+
+/// A package that is in the store now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// The digest of its archive.
+    pub sha256: Sha256,
+    /// The size of its archive in bytes.
+    pub size: u64,
+    /// Whether it was there before.
+    pub already: bool,
+}
+
+/// What happens to a package on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It was found, with the size of its archive where that is known.
+    Found {
+        /// The size in bytes.
+        size: Option<u64>,
+    },
+    /// So many bytes of its archive are here.
+    Bytes(u64),
+    /// A connection failed, and another attempt follows.
+    Retrying(String),
+    /// It is in the store.
+    Present(Fetched),
+    /// It could not be brought.
+    Failed(Problem),
+}
+
+/// Whoever wants to know how far a fetch is. Called from several threads.
+pub trait Progress: Send + Sync {
+    /// Something happened to the package `id`.
+    fn event(&self, id: &PackageId, event: Event);
+}
+
+impl From<PackageId> for Wanted {
+    fn from(id: PackageId) -> Self {
+        Self { id, url: None, sha256: None }
+    }
+}
+
+/// Brings `wanted` into `store`. Every package gets its own answer, in the same order; one that fails does not keep the
+/// others from coming.
+pub async fn fetch(
+    store: &Arc<Store>,
+    repositories: &Repositories,
+    wanted: &[Wanted],
+    progress: &Arc<dyn Progress>,
+) -> Vec<Result<Fetched, RepoError>> {
+    let mut answers: Vec<Option<Result<Fetched, RepoError>>> = Vec::new();
+    for wanted in wanted {
+        answers.push(local(store, wanted).transpose());
+    }
+    let missing: Vec<usize> = (0..wanted.len()).filter(|place| answers[*place].is_none()).collect();
+    let mut running = JoinSet::new();
+    let slots = Arc::new(Semaphore::new(AT_ONCE));
+    for (place, origin) in missing.iter().zip(origins(repositories, wanted, &missing).await) {
+        let (store, slots, progress) = (Arc::clone(store), Arc::clone(&slots), Arc::clone(progress));
+        let (place, wanted) = (*place, wanted[*place].clone());
+        match origin {
+            Ok(origin) => running.spawn(async move {
+                // The semaphore is never closed, so this is only ever a wait.
+                let _slot = slots.acquire().await;
+                let runtime = Handle::current();
+                let bring = move || bring(&store, &runtime, &wanted.id, &origin, progress.as_ref());
+                let answer = tokio::task::spawn_blocking(bring).await;
+                (place, answer.unwrap_or_else(|error| Err(RepoError::Thread(error))))
+            }),
+            Err(error) => running.spawn(async move { (place, Err(error)) }),
+        };
+    }
+    while let Some(finished) = running.join_next().await {
+        // A task that panicked leaves its place empty, which is reported below.
+        if let Ok((place, answer)) = finished {
+            answers[place] = Some(answer);
+        }
+    }
+    let answers = answers.into_iter().zip(wanted).map(|(answer, wanted)| {
+        let lost = || {
+            Err(RepoError::Problem(Problem::new(
+                dcos_core::ExitCode::Unexpected,
+                "lost-fetch",
+                "a fetch ended without an answer",
+            )))
+        };
+        let answer = answer.unwrap_or_else(lost);
+        report(progress.as_ref(), &wanted.id, answer)
+    });
+    answers.collect()
+}
+
+/// Tells `progress` how it ended. The error goes on as the problem that was told.
+fn report(progress: &dyn Progress, id: &PackageId, answer: Result<Fetched, RepoError>) -> Result<Fetched, RepoError> {
+    match answer {
+        Ok(fetched) => {
+            progress.event(id, Event::Present(fetched.clone()));
+            Ok(fetched)
+        }
+        Err(error) => {
+            let problem = Problem::from(error);
+            progress.event(id, Event::Failed(problem.clone()));
+            Err(problem.into())
+        }
+    }
+}
+
+/// The package as it is in the store already, if it is.
+fn local(store: &Store, wanted: &Wanted) -> Result<Option<Fetched>, RepoError> {
+    if !store.has(&wanted.id) {
+        return Ok(None);
+    }
+    let summary = store.show(&wanted.id)?.summary;
+    match wanted.sha256 {
+        Some(offered) if offered != summary.sha256 => {
+            Err(StoreError::Differs { id: wanted.id.clone(), present: summary.sha256, offered }.into())
+        }
+        _ => Ok(Some(Fetched { sha256: summary.sha256, size: summary.size, already: true })),
+    }
+}
+
+/// Where a package comes from.
+struct Origin {
+    source: Source,
+    sha256: Sha256,
+}
+
+/// Where each of the missing packages is to be had.
+async fn origins(repositories: &Repositories, wanted: &[Wanted], missing: &[usize]) -> Vec<Result<Origin, RepoError>> {
+    let unnamed: Vec<PackageId> = missing
+        .iter()
+        .map(|place| &wanted[*place])
+        .filter(|wanted| wanted.url.is_none())
+        .map(|wanted| wanted.id.clone())
+        .collect();
+    let located = if unnamed.is_empty() { Vec::new() } else { repositories.locate(&unnamed).await };
+    let mut located = located.into_iter();
+    let mut origins = Vec::new();
+    for wanted in missing.iter().map(|place| &wanted[*place]) {
+        origins.push(match (&wanted.url, wanted.sha256, repositories.trusts_roots()) {
+            (Some(_), _, true) => Err(RepoError::UntrustedSource(wanted.id.clone())),
+            (Some(url), Some(sha256), false) => bare_source(url).map(|source| Origin { source, sha256 }),
+            (Some(_), None, false) => Err(RepoError::HalfSource(wanted.id.clone())),
+            (None, stated, _) => match located.next() {
+                Some(Ok(located)) => located.client.archive(&located.entry).and_then(|source| match stated {
+                    Some(offered) if offered != located.entry.sha256 => {
+                        Err(RepoError::Differs { id: wanted.id.clone(), published: located.entry.sha256, offered })
+                    }
+                    _ => Ok(Origin { source, sha256: located.entry.sha256 }),
+                }),
+                Some(Err(error)) => Err(error),
+                None => Err(RepoError::NoRepository(wanted.id.clone())),
+            },
+        });
+    }
+    origins
+}
+
+/// Downloads, verifies, unpacks and commits one package. Blocks.
+fn bring(
+    store: &Store,
+    runtime: &Handle,
+    id: &PackageId,
+    origin: &Origin,
+    progress: &dyn Progress,
+) -> Result<Fetched, RepoError> {
+    progress.event(id, Event::Found { size: origin.source.size() });
+    let Some(mut partial) = claim(store, id, &origin.sha256, progress)? else {
+        let summary = store.show(id)?.summary;
+        return Ok(Fetched { sha256: summary.sha256, size: summary.size, already: true });
+    };
+    loop {
+        let mut watch = Reporter { id, progress };
+        let mut download = Download::new(&origin.source, partial.file(), runtime.clone(), &mut watch)
+            .map_err(RepoError::io("use the unfinished download of", origin.source.url()))?;
+        let replayed = download.replayed();
+        let expected = Expected {
+            id: Some(id.clone()),
+            sha256: Some(origin.sha256),
+            size: origin.source.size(),
+            origin: origin.source.url().to_owned(),
+            ..Expected::default()
+        };
+        let received = store.receive(&mut download, &expected);
+        let failure = download.take_failure();
+        match (received, failure) {
+            (Ok(staged), _) => {
+                let locked = store.lock_within("fetch", LOCK_TIMEOUT)?;
+                let added = store.commit(&locked, staged)?;
+                partial.discard()?;
+                return Ok(Fetched { sha256: added.sha256, size: added.size, already: added.already });
+            }
+            // What is here stays for the next attempt: it is no worse for the connection having failed.
+            (Err(_), Some(failure @ RepoError::Unreachable { .. })) => return Err(failure),
+            (Err(_), Some(failure)) => {
+                partial.discard()?;
+                return Err(failure);
+            }
+            (Err(error), None) if is_about_the_bytes(&error) => {
+                if replayed == 0 {
+                    partial.discard()?;
+                    return Err(error.into());
+                }
+                // The rest of an earlier download may be to blame: once more, all of it from the network.
+                progress.event(id, Event::Retrying("what an earlier fetch left is damaged".to_owned()));
+                partial.empty()?;
+            }
+            (Err(error), None) => return Err(error.into()),
+        }
+    }
+}
+
+/// The right to fetch the archive with that digest; `None` if somebody else fetched it while we waited.
+fn claim(
+    store: &Store,
+    id: &PackageId,
+    sha256: &Sha256,
+    progress: &dyn Progress,
+) -> Result<Option<Partial>, RepoError> {
+    let mut told = false;
+    loop {
+        if let Some(partial) = store.partial(sha256)? {
+            if !store.has(id) {
+                return Ok(Some(partial));
+            }
+            partial.discard()?;
+            return Ok(None);
+        }
+        if !told {
+            progress.event(id, Event::Retrying("another fetch of it is under way: waiting for that".to_owned()));
+            told = true;
+        }
+        // A fetch that dies lets go of its lock, so this ends with it at the latest.
+        std::thread::sleep(CLAIM_RETRY);
+    }
+}
+
+/// Whether other bytes could have gone well.
+const fn is_about_the_bytes(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Archive { .. }
+            | StoreError::Source { .. }
+            | StoreError::Digest { .. }
+            | StoreError::PkgInfo { .. }
+            | StoreError::OtherPackage { .. }
+    )
+}
+
+struct Reporter<'a> {
+    id: &'a PackageId,
+    progress: &'a dyn Progress,
+}
+
+impl Watch for Reporter<'_> {
+    fn bytes(&mut self, count: u64) {
+        self.progress.event(self.id, Event::Bytes(count));
+    }
+
+    fn retrying(&mut self, why: &str) {
+        self.progress.event(self.id, Event::Retrying(why.to_owned()));
+    }
+}
