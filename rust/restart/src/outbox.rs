@@ -18,13 +18,16 @@ use dcos_core::{ExitCode, Problem};
 use serde::{Deserialize, Serialize};
 
 use crate::host;
-use crate::http::{Asked, Http};
+use crate::http::{Asked, Http, Reply};
 use crate::records;
 
 const DIRECTORY: &str = "outbox";
 const COUNTER: &str = "outbox-sequence.json";
 const PATH: &str = "/deploy/status";
 const PROTOCOL: u32 = 1;
+
+/// What a deploy module answers about an attempt that is none of its own.
+const STRANGER: &str = "urn:dcos-bits:no-such-attempt";
 
 /// How long a master may take to acknowledge a ping.
 const SEND_DEADLINE: Duration = Duration::from_secs(5);
@@ -254,9 +257,15 @@ fn acknowledged(reply: &Asked, sequence: u64) -> Result<(), String> {
             let number = reply.json().get("acknowledged").and_then(serde_json::Value::as_u64);
             if number == Some(sequence) { Ok(()) } else { Err(format!("it acknowledged {number:?}, not {sequence}")) }
         }
+        // The deploy module knows of no such attempt: a person at the node began it, and nobody waits for news.
+        Ok(reply) if reply.status == 404 && problem_type(reply).is_some_and(|kind| kind == STRANGER) => Ok(()),
         Ok(reply) => Err(format!("it answered {}", reply.status)),
         Err(silence) => Err(silence.0.clone()),
     }
+}
+
+fn problem_type(reply: &Reply) -> Option<String> {
+    reply.json().get("type").and_then(serde_json::Value::as_str).map(str::to_owned)
 }
 
 /// The node's credentials: one line `principal secret`, as Mesos's own files have it.

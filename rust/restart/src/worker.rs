@@ -20,6 +20,7 @@ use crate::journal::Journal;
 use crate::kick::{self, Listener};
 use crate::outbox::Outbox;
 use crate::phase::Phase;
+use crate::supervisor::log::BoundedLog;
 use crate::supervisor::process::ProcessSupervisor;
 use crate::supervisor::{Life, Supervisor};
 
@@ -65,6 +66,7 @@ pub fn run(store: Arc<dyn NodeStore>, node: &NodeConfig, node_file: &Path, own: 
     install_first_helper(&*store);
     let mut keeper = Keeper::new(Duration::try_from_secs_f64(node.health.hold).unwrap_or_default());
     let mut guard = GuardWatch::new(node, node_file, own);
+    let log = BoundedLog::of_helper(&node.root);
     let mut complaint = String::new();
     tracing::info!(node = node.name(), "the helper is at work");
     loop {
@@ -92,6 +94,9 @@ pub fn run(store: Arc<dyn NodeStore>, node: &NodeConfig, node_file: &Path, own: 
         guard.look();
         if let Some(successor) = successor(&walker, own) {
             return Ok(successor);
+        }
+        if let Err(error) = log.rotate_if_large() {
+            tracing::warn!(%error, "can't bound the log of the helper");
         }
         walker.parts.supervisor.wait(wait);
     }

@@ -1,0 +1,123 @@
+use std::time::Duration;
+
+use dcos_core::attempt::{Answer, CheckReport};
+
+use super::super::{Check, Finding, Question, Verdict};
+use super::{Outcome, Watch};
+use crate::moment::Moment;
+
+const HOLD: Duration = Duration::from_secs(5);
+
+fn at(seconds: u64) -> Moment {
+    Moment { boot: "b".to_owned(), ms: seconds * 1000 }
+}
+
+fn check(name: &str, deadline: u64, excusable: bool) -> Check {
+    let question = Question::Path(name.to_owned());
+    Check { name: name.to_owned(), question, deadline: Duration::from_secs(deadline), excusable }
+}
+
+/// A watch of a fast check and a slow one that depends on others, from second 100 on.
+fn watch(baseline: &[CheckReport]) -> Watch {
+    Watch::new(vec![check("fast", 10, false), check("slow", 30, true)], HOLD, &at(100), baseline)
+}
+
+fn round(watch: &mut Watch, second: u64, verdicts: [Verdict; 2]) -> &'static str {
+    let findings = verdicts.into_iter().map(|verdict| Finding::new(verdict, "so")).collect();
+    match watch.round(findings, &at(second)) {
+        Outcome::Pending(_) => "pending",
+        Outcome::Well => "well",
+        Outcome::Undecided(_) => "undecided",
+        Outcome::Failed(_) => "failed",
+    }
+}
+
+use Verdict::{CannotTell, No, NotYet, Yes};
+
+#[test]
+fn yes_has_to_hold() {
+    let mut watch = watch(&[]);
+    assert_eq!(round(&mut watch, 101, [Yes, Yes]), "pending");
+    assert_eq!(round(&mut watch, 105, [Yes, Yes]), "pending");
+    assert_eq!(round(&mut watch, 106, [Yes, Yes]), "well");
+}
+
+#[test]
+fn a_relapse_begins_the_hold_anew_and_has_its_own_deadline() {
+    let mut watch = watch(&[]);
+    round(&mut watch, 101, [Yes, Yes]);
+    assert_eq!(round(&mut watch, 104, [NotYet, Yes]), "pending");
+    assert_eq!(round(&mut watch, 113, [NotYet, Yes]), "pending");
+    assert_eq!(round(&mut watch, 113, [Yes, Yes]), "pending");
+    assert_eq!(round(&mut watch, 117, [Yes, Yes]), "pending");
+    assert_eq!(round(&mut watch, 118, [Yes, Yes]), "well");
+}
+
+#[test]
+fn not_yet_turns_into_no_at_its_own_deadline() {
+    let mut watch = watch(&[]);
+    assert_eq!(round(&mut watch, 109, [NotYet, NotYet]), "pending");
+    assert_eq!(round(&mut watch, 110, [NotYet, NotYet]), "failed");
+    let mut watch = self::watch(&[]);
+    assert_eq!(round(&mut watch, 129, [Yes, NotYet]), "pending");
+    assert_eq!(round(&mut watch, 130, [Yes, NotYet]), "failed");
+}
+
+#[test]
+fn no_is_believed_at_once() {
+    assert_eq!(round(&mut watch(&[]), 100, [No, Yes]), "failed");
+}
+
+#[test]
+fn what_can_not_be_told_is_never_a_no() {
+    let mut watch = watch(&[]);
+    assert_eq!(round(&mut watch, 101, [Yes, CannotTell]), "pending");
+    assert_eq!(round(&mut watch, 130, [Yes, CannotTell]), "pending", "the others have to hold too");
+    assert_eq!(round(&mut watch, 135, [Yes, CannotTell]), "undecided");
+    assert_eq!(round(&mut watch, 500, [Yes, CannotTell]), "undecided");
+}
+
+#[test]
+fn an_undecided_set_is_confirmed_when_the_master_is_back() {
+    let mut watch = watch(&[]);
+    round(&mut watch, 101, [Yes, CannotTell]);
+    round(&mut watch, 130, [Yes, CannotTell]);
+    assert_eq!(round(&mut watch, 135, [Yes, CannotTell]), "undecided");
+    // The agent needs time to register: its deadline begins when there is somebody to register with.
+    assert_eq!(round(&mut watch, 1000, [Yes, NotYet]), "pending");
+    assert_eq!(round(&mut watch, 1029, [Yes, NotYet]), "pending");
+    assert_eq!(round(&mut watch, 1029, [Yes, Yes]), "pending");
+    assert_eq!(round(&mut watch, 1034, [Yes, Yes]), "well");
+}
+
+#[test]
+fn what_the_old_set_could_not_tell_is_not_held_against_the_new_one() {
+    let could_not = |name: &str| CheckReport {
+        name: name.to_owned(),
+        answer: Answer::CannotTell,
+        detail: String::new(),
+    };
+    let mut excused = watch(&[could_not("slow"), could_not("fast")]);
+    assert_eq!(round(&mut excused, 101, [Yes, No]), "pending");
+    round(&mut excused, 130, [Yes, No]);
+    assert_eq!(round(&mut excused, 135, [Yes, No]), "undecided");
+    let mut own = watch(&[could_not("slow"), could_not("fast")]);
+    assert_eq!(round(&mut own, 101, [No, Yes]), "failed", "what depends on nobody else has no excuse");
+}
+
+#[test]
+fn what_never_stays_well_is_a_no_in_the_end() {
+    let mut watch = watch(&[]);
+    let mut outcome = |second: u64| round(&mut watch, second, if second % 3 == 0 { [NotYet, Yes] } else { [Yes, Yes] });
+    // Three times the longest deadline and the hold: 105 s.
+    assert!((100..205).all(|second| outcome(second) == "pending"));
+    assert_eq!((205..210).map(outcome).find(|outcome| *outcome != "pending"), Some("failed"));
+}
+
+#[test]
+fn a_watch_without_end_gives_as_much_time_as_is_needed() {
+    let mut watch = watch(&[]).without_end();
+    for second in (1000..3000).step_by(3) {
+        assert_ne!(round(&mut watch, second, [Yes, if second % 2 == 0 { CannotTell } else { NotYet }]), "failed");
+    }
+}

@@ -1,5 +1,5 @@
-//! The file that Mesos's stdout and stderr go to: it outlives the helper, is bounded, and its last lines are part of a
-//! failed attempt's report.
+//! The files that Mesos and the helper write to: they outlive their writers, are bounded, and the last lines of Mesos's
+//! are part of a failed attempt's report.
 //!
 //! Mesos holds the file open for its whole life, so a file that has grown is emptied in place after its end was copied
 //! aside; it is opened for appending, and goes on at its new end.
@@ -18,19 +18,29 @@ const TAIL_BYTES: u64 = 16 * 1024;
 /// How many last lines are reported.
 const TAIL_LINES: usize = 40;
 
-/// The log of a node's Mesos.
+/// A log that is emptied when it has grown.
 #[derive(Debug)]
-pub struct MesosLog {
+pub struct BoundedLog {
     path: PathBuf,
 }
 
-impl MesosLog {
-    /// In the directory of a root's logs.
-    pub fn at(root: &Path) -> Self {
+impl BoundedLog {
+    /// What the Mesos of a root writes to stdout and stderr.
+    pub fn of_mesos(root: &Path) -> Self {
         Self { path: directory(root).join("mesos.log") }
     }
 
-    /// Opens it for a new Mesos; answers the file and where the lines of that Mesos begin.
+    /// What the helper of a root writes to stderr.
+    pub fn of_helper(root: &Path) -> Self {
+        Self { path: directory(root).join("helper.log") }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens it for a new writer; answers the file and where the lines of that writer begin.
     ///
     /// # Errors
     /// If it can't be made.
@@ -56,7 +66,7 @@ impl MesosLog {
     /// Rotates at the usual size.
     ///
     /// # Errors
-    /// As [`MesosLog::rotate`].
+    /// As [`BoundedLog::rotate`].
     pub fn rotate_if_large(&self) -> io::Result<()> {
         self.rotate(ROTATE_AT)
     }
@@ -91,11 +101,7 @@ pub fn directory(root: &Path) -> PathBuf {
     crate::host::state_directory(root).join("log")
 }
 
-/// Opens a log for appending, with its directory.
-///
-/// # Errors
-/// If it can't be made.
-pub fn append_to(path: &Path) -> io::Result<File> {
+fn append_to(path: &Path) -> io::Result<File> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
@@ -105,13 +111,13 @@ pub fn append_to(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::{MesosLog, TAIL_LINES};
+    use super::{BoundedLog, TAIL_LINES};
     use std::io::Write as _;
 
     #[test]
     fn the_last_lines_are_of_the_last_mesos_only() {
         let root = tempfile::tempdir().unwrap();
-        let log = MesosLog::at(root.path());
+        let log = BoundedLog::of_mesos(root.path());
         let (mut file, offset) = log.open().unwrap();
         assert_eq!(offset, 0);
         writeln!(file, "old").unwrap();
@@ -128,7 +134,7 @@ mod tests {
     #[test]
     fn an_open_file_goes_on_after_it_was_emptied() {
         let root = tempfile::tempdir().unwrap();
-        let log = MesosLog::at(root.path());
+        let log = BoundedLog::of_mesos(root.path());
         let (mut file, _) = log.open().unwrap();
         writeln!(file, "{}", "x".repeat(100_000)).unwrap();
         writeln!(file, "the end").unwrap();

@@ -1,6 +1,6 @@
 //! Who keeps Mesos running, behind one small trait. The walk of a restart knows nothing else of processes.
 //!
-//! - [`process`]: Mesos is a child of the helper
+//! - [`process`]: Mesos is a child of the helper; [`launcher`]: how it becomes one
 //! - [`log`]: where such a Mesos writes, and its last lines
 
 pub mod launcher;

@@ -18,7 +18,7 @@ use dcos_core::ports::{Launch, NodeStore};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 
-use super::log::MesosLog;
+use super::log::BoundedLog;
 use super::{Life, Running, Supervisor, SupervisorError, launcher};
 use crate::host;
 use crate::kick::Listener;
@@ -30,7 +30,7 @@ const KILL_DEADLINE: Duration = Duration::from_secs(10);
 /// Keeps Mesos as a child process.
 pub struct ProcessSupervisor {
     store: Arc<dyn NodeStore>,
-    log: MesosLog,
+    log: BoundedLog,
     launcher: PathBuf,
     launcher_arguments: Vec<OsString>,
     listener: Option<Listener>,
@@ -50,7 +50,7 @@ impl ProcessSupervisor {
     pub fn new(store: Arc<dyn NodeStore>, root: &Path, launcher: PathBuf, listener: Option<Listener>) -> Self {
         Self {
             store,
-            log: MesosLog::at(root),
+            log: BoundedLog::of_mesos(root),
             launcher,
             launcher_arguments: vec![launcher::SUBCOMMAND.into()],
             listener,
@@ -175,19 +175,8 @@ impl Supervisor for ProcessSupervisor {
     fn stop(&mut self, deadline: Duration) -> Result<(), SupervisorError> {
         let Life::Runs(running) = self.life()? else { return Ok(()) };
         let Some(held) = &self.held else { return Ok(()) };
-        let send = |signal: Signal| match pidfd_send_signal(&held.pidfd, signal) {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-            Err(error) => Err(system(format!("signal process {}", running.pid), error.into())),
-        };
         tracing::info!(pid = running.pid, "stopping Mesos");
-        send(Signal::TERM)?;
-        if !ended(&held.pidfd, deadline) {
-            tracing::warn!(pid = running.pid, ?deadline, "Mesos does not end: killing it");
-            send(Signal::KILL)?;
-            if !ended(&held.pidfd, KILL_DEADLINE) {
-                return Err(SupervisorError::WontDie { pid: running.pid });
-            }
-        }
+        terminate(&held.pidfd, running.pid, deadline)?;
         let how = self.bury();
         tracing::info!(pid = running.pid, how, "Mesos is gone");
         Ok(())
@@ -240,7 +229,7 @@ fn running(record: &MesosRecord) -> Running {
 }
 
 /// Whether the process of a pidfd ends within `at_most`.
-pub(crate) fn ended(pidfd: &OwnedFd, at_most: Duration) -> bool {
+fn ended(pidfd: &OwnedFd, at_most: Duration) -> bool {
     let began = Instant::now();
     loop {
         let left = at_most.saturating_sub(began.elapsed());
@@ -250,6 +239,35 @@ pub(crate) fn ended(pidfd: &OwnedFd, at_most: Duration) -> bool {
             Ok(_) => return true,
         }
     }
+}
+
+/// Ends a process: SIGTERM, and SIGKILL after `deadline`. `still_meant` is asked once the process can't change any more
+/// behind its number.
+///
+/// # Errors
+/// If it can't be signalled, or does not end.
+pub fn end_process(pid: u32, deadline: Duration, still_meant: impl Fn() -> bool) -> Result<(), SupervisorError> {
+    let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
+    let pidfd = match pidfd_open(number, PidfdFlags::empty()) {
+        Ok(pidfd) => pidfd,
+        Err(rustix::io::Errno::SRCH) => return Ok(()),
+        Err(error) => return Err(system(format!("find process {pid}"), error.into())),
+    };
+    if still_meant() { terminate(&pidfd, pid, deadline) } else { Ok(()) }
+}
+
+fn terminate(pidfd: &OwnedFd, pid: u32, deadline: Duration) -> Result<(), SupervisorError> {
+    let send = |signal: Signal| match pidfd_send_signal(pidfd, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(system(format!("signal process {pid}"), error.into())),
+    };
+    send(Signal::TERM)?;
+    if ended(pidfd, deadline) {
+        return Ok(());
+    }
+    tracing::warn!(pid, ?deadline, "the process does not end: killing it");
+    send(Signal::KILL)?;
+    if ended(pidfd, KILL_DEADLINE) { Ok(()) } else { Err(SupervisorError::WontDie { pid }) }
 }
 
 fn timespec(duration: Duration) -> Timespec {
