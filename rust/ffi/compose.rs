@@ -178,3 +178,8 @@ fn can_write(directory: &Path) -> Result<(), Errno> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+#[path = "compose/tests.rs"]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;

@@ -14,3 +14,5 @@ mod cluster;
 mod commands;
 mod documents;
 mod harness;
+mod module;
+mod node;

@@ -33,7 +33,11 @@ impl Callback {
     /// Whether `callback` may be called.
     pub(super) fn check(&self, callback: &str) -> Result<(), Problem> {
         let url = Url::parse(callback).map_err(|error| {
-            Problem::new(ExitCode::Refused, "invalid-request", format!("the callback `{callback}` is no address: {error}"))
+            Problem::new(
+                ExitCode::Refused,
+                "invalid-request",
+                format!("the callback `{callback}` is no address: {error}"),
+            )
         })?;
         if matches!(url.scheme(), "http" | "https") && self.origins.contains(&origin_of(&url)) {
             return Ok(());
@@ -44,12 +48,7 @@ impl Callback {
     }
 
     /// Posts `job` in a while, again if it must be. `told` is called once that is over, whatever came of it.
-    pub(super) fn tell(
-        &self,
-        callback: String,
-        job: Job,
-        told: impl FnOnce() -> Result<(), Problem> + Send + 'static,
-    ) {
+    pub(super) fn tell(&self, callback: String, job: Job, told: impl FnOnce() -> Result<(), Problem> + Send + 'static) {
         self.runtime.spawn(async move {
             if let Err(error) = post(&callback, &job).await {
                 let why = Problem::chain(&error.without_url());

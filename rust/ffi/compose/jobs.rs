@@ -126,7 +126,8 @@ impl Jobs {
         }
         let count = under_way.count();
         if job.state == JobState::Running && count >= self.most {
-            let detail = format!("{count} jobs are under way, and `limits.jobs` of this node's `node.toml` is {}", self.most);
+            let detail =
+                format!("{count} jobs are under way, and `limits.jobs` of this node's `node.toml` is {}", self.most);
             return Err(Problem::new(ExitCode::Conflict, "too-many-jobs", detail).hint("wait for some to end"));
         }
         self.write(&job)?;
@@ -362,18 +363,26 @@ impl Jobs {
     fn new_id(&self, now: jiff::Timestamp) -> Result<String, Problem> {
         let second = now.strftime("fetch-%Y%m%d-%H%M%S").to_string();
         let names: BTreeSet<String> = self.store.list_state(DIRECTORY)?.into_iter().collect();
-        let free = (1..=9999).map(|count| format!("{second}-{count:04}")).find(|id| !names.contains(&format!("{id}.json")));
-        free.ok_or_else(|| Problem::new(ExitCode::Conflict, "too-many-jobs", "too many jobs were asked for in one second"))
+        let free =
+            (1..=9999).map(|count| format!("{second}-{count:04}")).find(|id| !names.contains(&format!("{id}.json")));
+        free.ok_or_else(|| {
+            Problem::new(ExitCode::Conflict, "too-many-jobs", "too many jobs were asked for in one second")
+        })
     }
 
     fn read(&self, id: &str) -> Result<Option<Job>, Problem> {
         let name = Job::file_name(id);
         let Some(bytes) = self.store.read_state(&name)? else { return Ok(None) };
         let job: Job = serde_json::from_slice(&bytes).map_err(|error| {
-            Problem::new(ExitCode::Unexpected, "job-unreadable", format!("`state/{name}` is not the file of a job: {error}"))
+            Problem::new(
+                ExitCode::Unexpected,
+                "job-unreadable",
+                format!("`state/{name}` is not the file of a job: {error}"),
+            )
         })?;
         if job.format != dcos_core::job::FORMAT {
-            let detail = format!("`state/{name}` has format {}, and this release reads {}", job.format, dcos_core::job::FORMAT);
+            let detail =
+                format!("`state/{name}` has format {}, and this release reads {}", job.format, dcos_core::job::FORMAT);
             return Err(Problem::new(ExitCode::Unexpected, "job-unreadable", detail));
         }
         Ok(Some(job))
@@ -389,8 +398,9 @@ impl Jobs {
 }
 
 fn write(store: &dyn NodeStore, job: &Job) -> Result<(), Problem> {
-    let bytes = serde_json::to_vec_pretty(job)
-        .map_err(|error| Problem::new(ExitCode::Unexpected, "unexpected", format!("writing job {}: {error}", job.id)))?;
+    let bytes = serde_json::to_vec_pretty(job).map_err(|error| {
+        Problem::new(ExitCode::Unexpected, "unexpected", format!("writing job {}: {error}", job.id))
+    })?;
     store.write_state(&Job::file_name(&job.id), &bytes)
 }
 

@@ -38,7 +38,8 @@ impl Bench {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().to_str().unwrap();
         let program = root.path().join("worker");
-        let head = format!("#!/bin/sh\nset -eu\nroot={path}\nfile={path}/state/jobs/$5.json\necho \"$$\" >> $root/starts\n");
+        let head =
+            format!("#!/bin/sh\nset -eu\nroot={path}\nfile={path}/state/jobs/$5.json\necho \"$$\" >> $root/starts\n");
         fs::write(&program, format!("{head}{script}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         Self { jobs: jobs(root.path(), program, origins), root }

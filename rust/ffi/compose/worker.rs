@@ -16,9 +16,7 @@ use dcos_core::job::WorkerProcess;
 use dcos_core::{ExitCode, Problem};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
-};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid};
 
 /// What a worker may take from the environment of the process that starts it: how to reach the outside, nothing of Mesos.
 const KEPT: [&str; 8] =
