@@ -1,1 +1,34 @@
-//! To be written.
+//! The deployment of a change over a cluster: who restarts when, when to stop, and how to go on after one's own restart.
+//!
+//! Deciding is pure, doing is apart:
+//!
+//! - [`plan`]: from a request and what the nodes say to a draft of a deployment, or every reason why not
+//! - [`strategy`]: waves, limits and windows, and whether a strategy can work at all
+//! - [`state`]: what the controller knows, and the facts that it is rebuilt from
+//! - [`event`]: what the controller is told, and what it wants done
+//! - [`controller`]: `next(state, event, now) -> (state, step)`; [`rollout`] takes a deployment forward, [`member`] a
+//!   node in it, [`orders`] carries out what people say: commands, halts, pulses
+//! - [`view`]: the state as others see it, with the reason for everything that waits
+//! - [`store`]: where facts are kept
+//! - [`client`], [`inventory`]: nodes and the master's list of agents, over HTTP
+//! - [`shell`]: the tasks around the controller, and the handle that others hold
+//! - [`simulator`]: thousands of nodes that lie, die and come back, in virtual time, for tests
+
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod controller;
+pub mod event;
+pub mod inventory;
+pub mod member;
+pub mod orders;
+pub mod plan;
+pub mod rollout;
+pub mod shell;
+pub mod simulator;
+pub mod state;
+pub mod store;
+pub mod strategy;
+pub mod view;
+
+pub use store::{MemoryStore, StateStore, StoreError};

@@ -1,0 +1,182 @@
+//! `next(state, event, now) -> (state, step)`: all of the controller's decisions, without I/O, randomness or a clock.
+//!
+//! A step is facts and actions. Whoever runs the controller puts the facts on stable storage first, then takes the
+//! actions. Then it may die at any point: the next one rebuilds the state from the facts, is told that it took office,
+//! and asks the nodes that were under way how far they are.
+
+use std::collections::BTreeMap;
+
+use crate::event::{Action, Event, Now, Outcome, Request, Seen, Step};
+use crate::member::{self, TICKET_LIFE};
+use crate::orders;
+use crate::rollout;
+use crate::state::{Desk, Ending, Fact, Inventory, Phase, Presence, Rollout, Stage, State, Work};
+
+/// Takes in one event.
+pub fn next(mut state: State, event: Event, now: Now) -> (State, Step) {
+    let State { rollouts, desk } = &mut state;
+    match event {
+        Event::TookOffice => {
+            take_office(rollouts, desk, now);
+            advance_all(rollouts, desk, now);
+        }
+        Event::Tick => advance_all(rollouts, desk, now),
+        Event::Inventory(seen) => {
+            take_inventory(desk, seen, now);
+            advance_all(rollouts, desk, now);
+            catch_up(rollouts, desk);
+        }
+        Event::Answered { deployment, index, token, answer } => {
+            if let Some(rollout) = rollouts.get_mut(&deployment)
+                && rollout.members.get(index).is_some_and(|member| member.work.token == Some(token))
+            {
+                member::answered(rollout, index, answer, desk, now);
+                rollout::advance(rollout, desk, now);
+            }
+        }
+        Event::Order { reply, by, order } => orders::carry_out(rollouts, desk, (reply, by, order), now),
+    }
+    answer_halts(desk, now);
+    let step = finish_step(rollouts, desk);
+    (state, step)
+}
+
+fn advance_all(rollouts: &mut BTreeMap<u64, Rollout>, desk: &mut Desk, now: Now) {
+    rollouts.values_mut().filter(|rollout| !rollout.is_over()).for_each(|rollout| rollout::advance(rollout, desk, now));
+}
+
+fn take_office(rollouts: &mut BTreeMap<u64, Rollout>, desk: &mut Desk, now: Now) {
+    // Seconds since 1970, unless the last term was later: so the term rises also when the log was lost.
+    let seconds = u64::try_from(now.wall.as_second()).unwrap_or(0);
+    desk.term = seconds.max(desk.term + 1);
+    desk.office = now.mono;
+    desk.facts.push(Fact::Term(desk.term));
+    desk.tell("office", (None, None), format!("this controller took office for term {}", desk.term), now);
+    for rollout in rollouts.values_mut().filter(|rollout| !rollout.is_over()) {
+        rollout.phase_since = now.mono;
+        for index in 0..rollout.members.len() {
+            let since = rollout.members[index].stage.is_in_flight().then_some(now.mono);
+            rollout.members[index].work = Work { since, ..Work::default() };
+            match rollout.members[index].stage {
+                // No `go` was sent for this attempt: it would have been written down.
+                Stage::Beginning => {
+                    desk.cancel(rollout, index);
+                    desk.enter(rollout, index, Stage::Ready, String::new(), now);
+                    rollout.members[index].work = Work::default();
+                }
+                // A `go` may have been sent just before the end of the last term.
+                Stage::Going => {
+                    desk.going.insert((rollout.header.number, index), now.mono + TICKET_LIFE);
+                }
+                Stage::Waiting
+                | Stage::Fetching
+                | Stage::Fetched
+                | Stage::Ready
+                | Stage::Watching(_)
+                | Stage::Checking
+                | Stage::Settled
+                | Stage::Doubtful
+                | Stage::Refused
+                | Stage::Failed
+                | Stage::FellBack
+                | Stage::Lost
+                | Stage::Skipped => {}
+            }
+        }
+    }
+}
+
+fn take_inventory(desk: &mut Desk, seen: Vec<Seen>, now: Now) {
+    let mut nodes = desk.inventory.take().map(|inventory| inventory.nodes).unwrap_or_default();
+    for presence in nodes.values_mut() {
+        presence.missing_since.get_or_insert(now.mono);
+    }
+    for Seen { node, alive, master } in seen {
+        let before = nodes.get(&node).map(|presence| presence.missing_since);
+        // Listed for the first time, and as dead: since when is not known, but not before this controller looked.
+        let missing_since = match (alive, before) {
+            (true, _) => None,
+            (false, Some(since)) => since,
+            (false, None) => Some(desk.office),
+        };
+        nodes.insert(node, Presence { master, missing_since });
+    }
+    desk.inventory = Some(Inventory { at: now.mono, nodes });
+}
+
+/// Has agents that were dead during a deployment, and are back, brought to where the others are.
+fn catch_up(rollouts: &mut BTreeMap<u64, Rollout>, desk: &mut Desk) {
+    if !desk.halts.is_empty() {
+        return;
+    }
+    let back = |name: &str| {
+        let presence = desk.inventory.as_ref().and_then(|inventory| inventory.nodes.get(name));
+        presence.is_some_and(|presence| presence.missing_since.is_none())
+    };
+    let mut found = Vec::new();
+    for (number, rollout) in rollouts.iter() {
+        let newer = |name: &str| {
+            let later = rollouts.range(number + 1..).flat_map(|(_, later)| later.members.iter());
+            later.into_iter().any(|member| member.node == name && member.stage != Stage::Skipped)
+        };
+        let busy = |name: &str| {
+            let others = rollouts.values().filter(|other| !other.is_over());
+            others.flat_map(|other| other.members.iter()).any(|member| member.node == name)
+        };
+        if rollout.header.phase != Phase::Ended(Ending::Done) {
+            continue;
+        }
+        let late = rollout.members.iter().enumerate().filter(|(_, member)| member.late && back(&member.node));
+        found.extend(late.filter(|(_, member)| !busy(&member.node)).map(|(index, member)| {
+            let node = (!newer(&member.node)).then(|| member.node.clone());
+            (*number, index, node)
+        }));
+    }
+    let mut to_catch_up: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for (number, index, node) in found {
+        // Once only: what a plan refuses now, an operator must look at.
+        if let Some(member) = rollouts.get_mut(&number).and_then(|rollout| rollout.members.get_mut(index)) {
+            member.late = false;
+            desk.changed_members.insert((number, index));
+        }
+        to_catch_up.entry(number).or_default().extend(node);
+    }
+    for (deployment, nodes) in to_catch_up.into_iter().filter(|(_, nodes)| !nodes.is_empty()) {
+        desk.actions.push(Action::CatchUp { deployment, nodes });
+    }
+}
+
+/// Answers those who gave a halt, once no `go` can be honoured any more.
+fn answer_halts(desk: &mut Desk, now: Now) {
+    desk.going.retain(|_, dead_at| *dead_at > now.mono);
+    if desk.going.is_empty() {
+        for (reply, halt) in std::mem::take(&mut desk.halting) {
+            desk.actions.push(Action::Reply(reply, Ok(Outcome::Halted(halt))));
+        }
+    }
+}
+
+/// Collects what the event came to.
+fn finish_step(rollouts: &mut BTreeMap<u64, Rollout>, desk: &mut Desk) -> Step {
+    let mut facts = Vec::new();
+    // A deployment is written before its nodes: they are read back in this order.
+    for number in std::mem::take(&mut desk.changed_headers) {
+        if let Some(rollout) = rollouts.get(&number) {
+            facts.push(Fact::Deployment(Box::new(rollout.header.clone())));
+        }
+    }
+    for (deployment, index) in std::mem::take(&mut desk.changed_members) {
+        if let Some(member) = rollouts.get(&deployment).and_then(|rollout| rollout.members.get(index)) {
+            facts.push(Fact::Node { deployment, index, member: Box::new(member.clone()) });
+        }
+    }
+    facts.append(&mut desk.facts);
+    let mut actions = std::mem::take(&mut desk.actions);
+    // Withdrawals first: what they free may be asked for by what follows.
+    actions.sort_by_key(|action| !matches!(action, Action::Ask { request: Request::Cancel(_), .. }));
+    Step { facts, actions }
+}
+
+#[cfg(test)]
+#[path = "controller_tests.rs"]
+mod tests;

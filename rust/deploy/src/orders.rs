@@ -1,0 +1,317 @@
+//! What people, monitors and nodes say: new deployments, commands, halts, pulses, pings.
+//!
+//! Every order is answered: at once, or, for a halt, when it holds. A refused order changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dcos_api::types::deploy::{DeploymentCommand, Halt};
+use dcos_core::attempt::Ping;
+use dcos_core::{ExitCode, Problem};
+
+use crate::event::{Action, Now, Order, Outcome, ReplyTo};
+use crate::member::refusal;
+use crate::plan::Draft;
+use crate::rollout;
+use crate::state::{DEPLOYMENTS, Desk, Ending, Fact, Header, Member, Paused, Phase, Rollout, Stage, Stop, Work};
+
+type Rollouts = BTreeMap<u64, Rollout>;
+
+/// Carries out an order, or refuses it.
+pub(crate) fn carry_out(
+    rollouts: &mut Rollouts,
+    desk: &mut Desk,
+    (reply, by, order): (ReplyTo, Option<String>, Order),
+    now: Now,
+) {
+    let outcome = match order {
+        Order::Create(draft) => create(rollouts, desk, *draft, by, now).map(Outcome::Deployment),
+        Order::Command(number, order) => {
+            command(rollouts, desk, (number, order), by.as_deref(), now).map(|()| Outcome::Deployment(number))
+        }
+        Order::Halt(reason) => return halt(desk, reply, reason, by, now),
+        Order::Resume { halt, note } => resume(rollouts, desk, &halt, (by.as_deref(), &note), now),
+        Order::Pulse => {
+            desk.pulse = Some(now.mono);
+            Ok(Outcome::Done)
+        }
+        Order::Ping(ping) => pinged(rollouts, desk, &ping, now),
+    };
+    desk.actions.push(Action::Reply(reply, outcome));
+}
+
+fn name(by: Option<&str>) -> &str {
+    by.unwrap_or("nobody in particular")
+}
+
+/// The unfinished deployment that has a node in common with these, if there is one.
+fn in_the_way<'a>(rollouts: &'a Rollouts, nodes: &BTreeSet<&str>, except: u64) -> Option<(&'a Rollout, &'a str)> {
+    let others = rollouts.values().filter(|other| !other.is_over() && other.header.number != except);
+    others
+        .flat_map(|other| other.members.iter().map(move |member| (other, member)))
+        .find(|(_, member)| member.stage != Stage::Skipped && nodes.contains(member.node.as_str()))
+        .map(|(other, member)| (other, member.node.as_str()))
+}
+
+fn running(other: &Rollout, node: &str) -> Problem {
+    let (id, text) = (other.id(), "is under way");
+    refusal(ExitCode::Conflict, "deployment-running", format!("deployment `{id}` {text} on {node}"))
+        .hint(format!("wait for its end: `dcos deploy watch {id}`"))
+        .hint(format!("or end it: `dcos deploy abort {id}`"))
+}
+
+fn create(
+    rollouts: &mut Rollouts,
+    desk: &mut Desk,
+    draft: Draft,
+    by: Option<String>,
+    now: Now,
+) -> Result<u64, Problem> {
+    let nodes = draft.nodes.iter().filter(|node| node.left.is_none()).map(|node| node.node.as_str()).collect();
+    if let Some((other, node)) = in_the_way(rollouts, &nodes, 0) {
+        return Err(running(other, node));
+    }
+    let number = rollouts.last_key_value().map_or(1, |(newest, _)| newest + 1);
+    let header = Header {
+        number,
+        change: draft.change,
+        strategy: draft.strategy,
+        whole_groups: draft.whole_groups,
+        waves: draft.waves,
+        master_waves: draft.master_waves,
+        wave: 0,
+        phase: Phase::Fetching,
+        started: false,
+        paused: None,
+        stop: None,
+        reason: String::new(),
+        created_at: now.wall,
+        created_by: by.clone(),
+        finished_at: None,
+    };
+    let member = |node: crate::plan::Planned| Member {
+        node: node.node,
+        url: node.url,
+        role: node.role,
+        group: node.group,
+        from: node.from,
+        to: node.to,
+        fetch: node.fetch,
+        stage: if node.left.is_some() { Stage::Skipped } else { Stage::Waiting },
+        back: false,
+        touched: false,
+        tries: 0,
+        attempt: None,
+        retry: false,
+        late: node.left.as_ref().is_some_and(|left| left.late),
+        detail: node.left.map_or_else(String::new, |left| left.reason),
+        log: Vec::new(),
+        updated_at: now.wall,
+        work: Work::default(),
+    };
+    let members: Vec<Member> = draft.nodes.into_iter().map(member).collect();
+    desk.changed_members.extend((0..members.len()).map(|index| (number, index)));
+    let mut rollout = Rollout::new(header, members, now.mono);
+    desk.changed(&rollout);
+    let waves = rollout.header.waves.len();
+    let nodes: usize = rollout.header.waves.iter().map(Vec::len).sum();
+    let text = format!("{} asked for it: {nodes} nodes in {waves} waves", name(by.as_deref()));
+    desk.tell("deployment-created", (Some(rollout.id()), None), text, now);
+    if waves == 0 {
+        rollout::end(&mut rollout, Ending::Done, "every node has the set already".to_owned(), desk, now);
+    } else {
+        rollout::advance(&mut rollout, desk, now);
+    }
+    rollouts.insert(number, rollout);
+    forget_old(rollouts, desk);
+    Ok(number)
+}
+
+/// Forgets the oldest finished deployments beyond the number that is kept.
+fn forget_old(rollouts: &mut Rollouts, desk: &mut Desk) {
+    let surplus = rollouts.len().saturating_sub(DEPLOYMENTS);
+    let over: Vec<u64> = rollouts.iter().filter(|(_, it)| it.is_over()).map(|(number, _)| *number).collect();
+    for number in over.into_iter().take(surplus) {
+        rollouts.remove(&number);
+        desk.facts.push(Fact::Forgotten(number));
+    }
+}
+
+fn not_now(rollout: &Rollout, order: DeploymentCommand, why: &str) -> Problem {
+    refusal(ExitCode::Conflict, "not-now", format!("can't {order} deployment `{}`: {why}", rollout.id()))
+}
+
+fn command(
+    rollouts: &mut Rollouts,
+    desk: &mut Desk,
+    (number, order): (u64, DeploymentCommand),
+    by: Option<&str>,
+    now: Now,
+) -> Result<(), Problem> {
+    let Some(rollout) = rollouts.get(&number) else {
+        let text = format!("there is no deployment `d{number}`");
+        return Err(refusal(ExitCode::NotFound, "no-such-deployment", text).hint("list them with `dcos deploy list`"));
+    };
+    if matches!(order, DeploymentCommand::Retry | DeploymentCommand::Rollback) {
+        undisturbed(rollouts, rollout, order)?;
+    }
+    let Some(rollout) = rollouts.get_mut(&number) else { return Ok(()) };
+    match (order, rollout.header.phase) {
+        (DeploymentCommand::Pause | DeploymentCommand::Abort, Phase::Ended(_)) => {
+            return Err(not_now(rollout, order, "it is over"));
+        }
+        (DeploymentCommand::Pause, _) => rollout.header.paused = Some(Paused { by: by.map(str::to_owned) }),
+        (DeploymentCommand::Start, phase) => {
+            let paused = rollout.header.paused.take().is_some();
+            if phase == Phase::Staged {
+                rollout.header.started = true;
+                rollout::enter(rollout, Phase::Validating, desk, now);
+            } else if !paused {
+                return Err(not_now(rollout, order, "it is neither paused nor staged"));
+            }
+        }
+        (DeploymentCommand::Abort, _) => {
+            rollout.header.stop = Some(Stop::Abort(format!("aborted by {}", name(by))));
+        }
+        (DeploymentCommand::Retry, Phase::Ended(Ending::Done | Ending::Failed | Ending::Aborted)) => {
+            retry(rollout, desk, now)?;
+        }
+        (DeploymentCommand::Retry, Phase::Ended(Ending::RolledBack)) => {
+            return Err(not_now(rollout, order, "it was rolled back; ask for a new one"));
+        }
+        (DeploymentCommand::Retry, _) => return Err(not_now(rollout, order, "it is still under way")),
+        (DeploymentCommand::Rollback, Phase::Ended(Ending::RolledBack) | Phase::RollingBack(_)) => {
+            return Err(not_now(rollout, order, "its old sets are back, or on their way"));
+        }
+        (DeploymentCommand::Rollback, phase) => {
+            let reason = format!("rolled back by {}", name(by));
+            rollout.header.paused = None;
+            if matches!(phase, Phase::Ended(_)) {
+                let changed = rollout::changed_nodes(rollout);
+                if changed.is_empty() {
+                    return Err(not_now(rollout, order, "it has changed no node"));
+                }
+                rollout.header.finished_at = None;
+                rollout::roll_back(rollout, &changed, (Ending::RolledBack, reason), desk, now);
+            } else {
+                rollout.header.stop = Some(Stop::RollBack(reason));
+            }
+        }
+    }
+    desk.changed(rollout);
+    let text = format!("{} said {order}", name(by));
+    desk.tell("deployment-command", (Some(rollout.id()), None), text, now);
+    rollout::advance(rollout, desk, now);
+    Ok(())
+}
+
+/// Whether the deployment's nodes are still what it left: no other one works on them, and none came after.
+fn undisturbed(rollouts: &Rollouts, rollout: &Rollout, order: DeploymentCommand) -> Result<(), Problem> {
+    let members = rollout.members.iter().filter(|member| member.stage != Stage::Skipped || member.late);
+    let nodes: BTreeSet<&str> = members.map(|member| member.node.as_str()).collect();
+    if let Some((other, node)) = in_the_way(rollouts, &nodes, rollout.header.number) {
+        return Err(running(other, node));
+    }
+    let later = rollouts
+        .range(rollout.header.number + 1..)
+        .flat_map(|(_, later)| later.members.iter().zip(std::iter::repeat(later)));
+    let mut touched = later.filter(|(member, _)| member.touched && nodes.contains(member.node.as_str()));
+    match touched.next() {
+        None => Ok(()),
+        Some((member, later)) => {
+            let why = format!("deployment `{}` came after it on {}", later.id(), member.node);
+            Err(not_now(rollout, order, &why))
+        }
+    }
+}
+
+/// Takes up a finished deployment again, for every node that does not have the new set.
+fn retry(rollout: &mut Rollout, desk: &mut Desk, now: Now) -> Result<(), Problem> {
+    let again = |member: &Member| match member.stage {
+        Stage::Settled => member.back,
+        Stage::Skipped => member.late,
+        Stage::Waiting
+        | Stage::Fetching
+        | Stage::Fetched
+        | Stage::Ready
+        | Stage::Beginning
+        | Stage::Going
+        | Stage::Watching(_)
+        | Stage::Checking
+        | Stage::Doubtful
+        | Stage::Refused
+        | Stage::Failed
+        | Stage::FellBack
+        | Stage::Lost => true,
+    };
+    // Only what has a turn in a wave can have it again; the late ones of the plan never had one.
+    let planned: BTreeSet<usize> = rollout.header.waves.iter().flatten().copied().collect();
+    let indexes: Vec<usize> = planned.into_iter().filter(|index| again(&rollout.members[*index])).collect();
+    if indexes.is_empty() {
+        return Err(not_now(rollout, DeploymentCommand::Retry, "no node of it failed"));
+    }
+    for index in indexes {
+        let failed = rollout.members[index].stage.is_failure();
+        desk.enter(rollout, index, Stage::Waiting, String::new(), now);
+        let member = &mut rollout.members[index];
+        member.retry |= failed;
+        member.back = false;
+        member.late = false;
+        member.log = Vec::new();
+        member.work = Work::default();
+    }
+    rollout.header.started = true;
+    rollout.header.finished_at = None;
+    rollout.header.reason = String::new();
+    rollout::enter(rollout, Phase::Fetching, desk, now);
+    Ok(())
+}
+
+fn halt(desk: &mut Desk, reply: ReplyTo, reason: String, by: Option<String>, now: Now) {
+    desk.newest_halt += 1;
+    let halt = Halt { id: format!("h{}", desk.newest_halt), reason, by, at: now.wall };
+    desk.tell("halt", (None, None), format!("{}: {}", name(halt.by.as_deref()), halt.reason), now);
+    desk.halts.push(halt.clone());
+    desk.facts.push(desk.halts_fact());
+    // The answer goes out when no `go` is under way any more: see `answer_halts`.
+    desk.halting.push((reply, halt));
+}
+
+fn resume(
+    rollouts: &mut Rollouts,
+    desk: &mut Desk,
+    id: &str,
+    (by, note): (Option<&str>, &str),
+    now: Now,
+) -> Result<Outcome, Problem> {
+    let Some(place) = desk.halts.iter().position(|halt| halt.id == id) else {
+        let text = format!("there is no halt `{id}`");
+        return Err(refusal(ExitCode::NotFound, "no-such-halt", text).hint("list them with `dcos deploy status`"));
+    };
+    let halt = desk.halts.remove(place);
+    desk.facts.push(desk.halts_fact());
+    desk.tell("resume", (None, None), format!("{} cleared halt `{}`: {note}", name(by), halt.id), now);
+    rollouts.values_mut().filter(|rollout| !rollout.is_over()).for_each(|it| rollout::advance(it, desk, now));
+    Ok(Outcome::Done)
+}
+
+/// A ping only hastens a poll: what it says is not believed.
+fn pinged(rollouts: &mut Rollouts, desk: &mut Desk, ping: &Ping, now: Now) -> Result<Outcome, Problem> {
+    let unknown = || {
+        let text = format!("no deployment knows an attempt `{}` of {}", ping.attempt, ping.node);
+        refusal(ExitCode::NotFound, "no-such-attempt", text)
+    };
+    let mut parts = ping.attempt.strip_prefix('d').ok_or_else(unknown)?.splitn(3, '-');
+    let mut number = || parts.next().and_then(|part| part.parse::<u64>().ok()).ok_or_else(unknown);
+    let (deployment, index, tried) = (number()?, number()?, number()?);
+    let rollout = rollouts.get_mut(&deployment).ok_or_else(unknown)?;
+    let index = usize::try_from(index).map_err(|_| unknown())?;
+    let member = rollout.members.get_mut(index).filter(|member| member.node == ping.node).ok_or_else(unknown)?;
+    if tried == 0 || tried > u64::from(member.tries) {
+        return Err(unknown());
+    }
+    if member.attempt.as_deref() == Some(ping.attempt.as_str()) && member.stage.is_in_flight() {
+        member.work.due = now.mono;
+        rollout::advance(rollout, desk, now);
+    }
+    Ok(Outcome::Done)
+}

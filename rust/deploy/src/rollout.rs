@@ -1,0 +1,562 @@
+//! One deployment: fetch on all, validate on all, then restart by waves, masters first.
+//!
+//! `advance` is called after every event and does whatever can be done now; it may be called at any time, any number of
+//! times. Nodes that are under way are always followed to their end, also when no further node may start.
+
+use std::fmt;
+
+use dcos_api::types::deploy::OnFailure;
+use dcos_core::Role;
+
+use crate::event::{Now, Request};
+use crate::member::{self, Node, epitaph, is_changed, is_master};
+use crate::state::{Desk, Ending, Phase, Rollout, Stage, Stop, Work};
+use crate::strategy;
+
+/// How long an agent must have been away from the master's list before it counts as dead, in milliseconds. Agents are
+/// back within seconds after their master restarted; the master itself waits 75 s before it gives one up.
+pub const DEAD_AFTER: u64 = 90_000;
+
+/// How old the list of agents may be to start anything by it, in milliseconds.
+pub const INVENTORY_LIFE: u64 = 30_000;
+
+/// Why no further node starts now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    Halted { id: String, reason: String },
+    Paused { by: Option<String> },
+    Stopped,
+    NoInventory,
+    NoPulse { seconds: u64 },
+    OutsideWindows,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Halted { id, reason } => write!(formatter, "waits for halt `{id}` to be cleared: {reason}"),
+            Self::Paused { by: Some(by) } => write!(formatter, "waits for `start`: paused by {by}"),
+            Self::Paused { by: None } => formatter.write_str("waits for `start`: paused"),
+            Self::Stopped => formatter.write_str("waits for nodes under way: no further one starts"),
+            Self::NoInventory => formatter.write_str("waits for the master's list of agents"),
+            Self::NoPulse { seconds } => write!(formatter, "waits for a pulse: none came within {seconds} s"),
+            Self::OutsideWindows => formatter.write_str("waits for the next window in which restarts may begin"),
+        }
+    }
+}
+
+/// Why no further node of the deployment may start now, if so.
+pub(crate) fn closed(rollout: &Rollout, desk: &Desk, now: Now) -> Option<Closed> {
+    let strategy = &rollout.header.strategy;
+    let back = matches!(rollout.header.phase, Phase::RollingBack(_));
+    if let Some(halt) = desk.halts.first() {
+        return Some(Closed::Halted { id: halt.id.clone(), reason: halt.reason.clone() });
+    }
+    if let Some(paused) = &rollout.header.paused {
+        return Some(Closed::Paused { by: paused.by.clone() });
+    }
+    if rollout.header.stop.is_some() {
+        return Some(Closed::Stopped);
+    }
+    let fresh = |at: u64| now.mono.saturating_sub(at) <= INVENTORY_LIFE;
+    if !desk.inventory.as_ref().is_some_and(|inventory| fresh(inventory.at)) {
+        return Some(Closed::NoInventory);
+    }
+    // Windows and pulses guard against new things. Old sets go back at any time.
+    if !back && let Some(seconds) = strategy.pulse {
+        let alive = desk.pulse.is_some_and(|at| now.mono.saturating_sub(at) <= seconds * 1_000);
+        if !alive {
+            return Some(Closed::NoPulse { seconds });
+        }
+    }
+    (!back && !strategy::is_open(&strategy.windows, now.wall)).then_some(Closed::OutsideWindows)
+}
+
+/// Does whatever can be done now for a deployment.
+pub(crate) fn advance(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
+    match rollout.header.phase {
+        Phase::Fetching => fetch(rollout, desk, now),
+        Phase::Staged => {
+            if let Some(stop) = rollout.header.stop.take() {
+                conclude(rollout, stop, desk, now);
+            }
+        }
+        Phase::Validating => validate(rollout, desk, now),
+        Phase::Restarting => restart(rollout, desk, now),
+        Phase::RollingBack(ending) => put_back(rollout, ending, desk, now),
+        Phase::Ended(_) => {}
+    }
+}
+
+/// Enters a phase and does what can be done in it.
+pub(crate) fn enter(rollout: &mut Rollout, phase: Phase, desk: &mut Desk, now: Now) {
+    rollout.header.phase = phase;
+    rollout.phase_since = now.mono;
+    rollout.soaking = None;
+    rollout.master_silent_since = None;
+    desk.changed(rollout);
+    advance(rollout, desk, now);
+}
+
+fn tell(rollout: &Rollout, kind: &str, text: String, desk: &mut Desk, now: Now) {
+    desk.tell(kind, (Some(rollout.id()), None), text, now);
+}
+
+fn members_in(rollout: &Rollout, stages: &[Stage]) -> Vec<usize> {
+    let members = rollout.members.iter().enumerate();
+    members.filter(|(_, member)| stages.contains(&member.stage)).map(|(index, _)| index).collect()
+}
+
+fn fetch(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
+    if let Some(stop) = rollout.header.stop.take() {
+        return conclude(rollout, stop, desk, now);
+    }
+    let timeout = rollout.header.strategy.fetch_timeout;
+    let late = now.mono.saturating_sub(rollout.phase_since) >= timeout * 1_000;
+    for index in members_in(rollout, &[Stage::Waiting, Stage::Fetching]) {
+        let member = &rollout.members[index];
+        let (nothing_to_fetch, name) = (member.fetch.is_empty(), member.node.clone());
+        if nothing_to_fetch {
+            desk.enter(rollout, index, Stage::Fetched, String::new(), now);
+        } else if is_dead(desk, &name, now) && !is_master(rollout, index) {
+            Node { rollout, index, desk, now }.pass_over("was dead before it could fetch");
+        } else if late {
+            Node { rollout, index, desk, now }.refuse(format!("could not fetch within {timeout} s"));
+        } else if rollout.members[index].work.token.is_none() && rollout.members[index].work.due <= now.mono {
+            let member = &rollout.members[index];
+            let request = match &member.work.job {
+                Some(job) => Request::Job(job.clone()),
+                None => Request::Fetch(member.fetch.clone()),
+            };
+            desk.ask(rollout, index, request);
+        }
+    }
+    if !rollout.members.iter().any(|member| matches!(member.stage, Stage::Waiting | Stage::Fetching)) {
+        fetched(rollout, desk, now);
+    }
+}
+
+/// Judges the fetching once it is over on every node.
+fn fetched(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
+    let failed = members_in(rollout, &[Stage::Refused]);
+    let good = members_in(rollout, &[Stage::Fetched, Stage::Ready]).len();
+    let share = usize::from(rollout.header.strategy.fetch_share);
+    let settled = rollout.members.iter().any(|member| member.stage == Stage::Settled);
+    let enough = good * 100 >= share * (good + failed.len()) && !failed.iter().any(|index| is_master(rollout, *index));
+    if !enough {
+        let first = failed.first().map_or_else(String::new, |index| epitaph(rollout, *index));
+        let text = format!("{} of {} nodes could not fetch: {first}", failed.len(), failed.len() + good);
+        return end(rollout, Ending::Failed, text, desk, now);
+    }
+    if good == 0 && !settled {
+        return end(rollout, Ending::Failed, "no target was alive to fetch".to_owned(), desk, now);
+    }
+    for index in failed {
+        let detail = rollout.members[index].detail.clone();
+        desk.enter(rollout, index, Stage::Skipped, detail, now);
+    }
+    let staged = rollout.header.strategy.stage_only && !rollout.header.started;
+    tell(rollout, "deployment-fetched", format!("everything is local on {good} nodes"), desk, now);
+    enter(rollout, if staged { Phase::Staged } else { Phase::Validating }, desk, now);
+}
+
+fn validate(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
+    if let Some(stop) = rollout.header.stop.take() {
+        return conclude(rollout, stop, desk, now);
+    }
+    let timeout = rollout.header.strategy.node_timeout;
+    let late = now.mono.saturating_sub(rollout.phase_since) >= timeout * 1_000;
+    for index in members_in(rollout, &[Stage::Fetched]) {
+        let name = rollout.members[index].node.clone();
+        if is_dead(desk, &name, now) && !is_master(rollout, index) {
+            Node { rollout, index, desk, now }.pass_over("was dead before it could be asked about the set");
+        } else if late {
+            let trouble = rollout.members[index].work.trouble.clone().unwrap_or_default();
+            Node { rollout, index, desk, now }.refuse(format!("did not say whether the set can work: {trouble}"));
+        } else if rollout.members[index].work.token.is_none() && rollout.members[index].work.due <= now.mono {
+            let set = rollout.members[index].to.clone();
+            desk.ask(rollout, index, Request::Validate(set));
+        }
+    }
+    if rollout.members.iter().any(|member| member.stage == Stage::Fetched) {
+        return;
+    }
+    let refused = members_in(rollout, &[Stage::Refused]);
+    let ready = members_in(rollout, &[Stage::Ready]).len();
+    if let Some(first) = refused.first() {
+        let asked = refused.len() + ready;
+        let text = format!("refused by {} of {asked} nodes: {}", refused.len(), epitaph(rollout, *first));
+        return end(rollout, Ending::Failed, text, desk, now);
+    }
+    // After a retry the first waves may be over already.
+    let open = |wave: &Vec<usize>| wave.iter().any(|index| !rollout.members[*index].stage.is_over());
+    rollout.header.wave = rollout.header.waves.iter().position(open).unwrap_or(0);
+    tell(rollout, "deployment-validated", format!("the sets can work on {ready} nodes"), desk, now);
+    enter(rollout, Phase::Restarting, desk, now);
+}
+
+fn restart(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
+    follow(rollout, desk, now);
+    if rollout.header.stop.is_none()
+        && let Some(reason) = too_many_failures(rollout)
+    {
+        tell(rollout, "deployment-stopped", reason.clone(), desk, now);
+        rollout.header.stop = Some(Stop::Failure(reason));
+        desk.changed(rollout);
+    }
+    if rollout.header.stop.is_some() {
+        if rollout.in_flight().next().is_none()
+            && let Some(stop) = rollout.header.stop.take()
+        {
+            conclude(rollout, stop, desk, now);
+        }
+        return;
+    }
+    let Some(wave) = rollout.header.waves.get(rollout.header.wave).cloned() else {
+        return finish(rollout, desk, now);
+    };
+    if wave.iter().all(|index| rollout.members[*index].stage.is_over()) {
+        return wave_holds(rollout, &wave, desk, now);
+    }
+    start_some(rollout, &wave, desk, now);
+}
+
+/// Follows every node under way.
+fn follow(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
+    for index in 0..rollout.members.len() {
+        if rollout.members[index].stage.is_in_flight() {
+            Node { rollout, index, desk, now }.follow();
+        }
+    }
+}
+
+/// Why the deployment must stop because of what failed so far, if it must.
+fn too_many_failures(rollout: &Rollout) -> Option<String> {
+    let failed = |index: &usize| !rollout.members[*index].back && rollout.members[*index].stage.is_failure();
+    let failures: Vec<usize> = (0..rollout.members.len()).filter(failed).collect();
+    let last = failures.iter().copied().max_by_key(|index| rollout.members[*index].updated_at)?;
+    if let Some(master) = failures.iter().find(|index| is_master(rollout, **index)) {
+        return Some(format!("a master failed: {}", epitaph(rollout, *master)));
+    }
+    // A canary that is all there is to the deployment has nobody to warn.
+    let header = &rollout.header;
+    let canary = header.waves.get(header.master_waves).filter(|_| header.waves.len() > header.master_waves + 1);
+    if let Some(index) = canary.and_then(|canary| canary.iter().copied().find(|index| failures.contains(index))) {
+        return Some(format!("the canary failed: {}", epitaph(rollout, index)));
+    }
+    let allowed = usize::try_from(header.strategy.max_failures).unwrap_or(usize::MAX);
+    if failures.len() > allowed {
+        let count = failures.len();
+        let text = if allowed == 0 { String::new() } else { format!("{count} nodes failed, {allowed} may: ") };
+        return Some(format!("{text}{}", epitaph(rollout, last)));
+    }
+    let away = rollout.members.iter().filter(|member| !member.back && member.stage.is_away()).count();
+    let waiting = rollout.members.iter().any(|member| !member.stage.is_over());
+    let limit = limit(rollout);
+    (waiting && away >= limit)
+        .then(|| format!("{away} nodes are away and {limit} may be at once: {}", epitaph(rollout, last)))
+}
+
+/// How many agents of the deployment may be away at once.
+pub(crate) fn limit(rollout: &Rollout) -> usize {
+    let agents = rollout.header.waves.iter().skip(rollout.header.master_waves).map(Vec::len).sum();
+    strategy::limit(rollout.header.strategy.max_unavailable, agents)
+}
+
+/// Every node of the wave has had its turn.
+fn wave_holds(rollout: &mut Rollout, wave: &[usize], desk: &mut Desk, now: Now) {
+    if rollout.header.wave + 1 >= rollout.header.waves.len() {
+        return finish(rollout, desk, now);
+    }
+    let soak = rollout.header.strategy.soak * 1_000;
+    let since = *rollout.soaking.get_or_insert(now.mono);
+    if now.mono.saturating_sub(since) < soak {
+        return;
+    }
+    if soak > 0 {
+        // What held at the end of its attempt must still be there.
+        let gone = |index: &usize| {
+            let member = &rollout.members[*index];
+            member.stage == Stage::Settled && member.role == Role::Agent && missing_for(desk, &member.node, now) > 0
+        };
+        let gone: Vec<usize> = wave.iter().copied().filter(gone).collect();
+        for index in &gone {
+            let text = "was confirmed, and is not registered any more after the soak".to_owned();
+            desk.tell(
+                "node-failed",
+                (Some(rollout.id()), Some(rollout.members[*index].node.clone())),
+                text.clone(),
+                now,
+            );
+            desk.enter(rollout, *index, Stage::Failed, text, now);
+        }
+        if !gone.is_empty() {
+            return restart(rollout, desk, now);
+        }
+    }
+    rollout.soaking = None;
+    rollout.header.wave += 1;
+    rollout.master_silent_since = None;
+    let (wave, waves) = (rollout.header.wave + 1, rollout.header.waves.len());
+    tell(rollout, "wave-started", format!("wave {wave} of {waves} may start"), desk, now);
+    desk.changed(rollout);
+    restart(rollout, desk, now);
+}
+
+/// Starts as many nodes of the wave as may be.
+fn start_some(rollout: &mut Rollout, wave: &[usize], desk: &mut Desk, now: Now) {
+    let mut ready: Vec<usize> =
+        wave.iter().copied().filter(|index| rollout.members[*index].stage == Stage::Ready).collect();
+    if closed(rollout, desk, now).is_some() {
+        // Time during which nothing may start counts against nobody.
+        ready.iter().for_each(|index| rollout.members[*index].work.since = None);
+        rollout.master_silent_since = None;
+        return;
+    }
+    let masters = wave.iter().any(|index| is_master(rollout, *index));
+    if masters && !masters_are_well(rollout, desk, now) {
+        return;
+    }
+    let away = rollout.members.iter().filter(|member| member.stage.is_away()).count();
+    let under_way = rollout.in_flight().count();
+    let mut room = if masters { 1 } else { limit(rollout) }.saturating_sub(under_way + away);
+    let timeout = rollout.header.strategy.node_timeout * 1_000;
+    let mut skipped = false;
+    ready.reverse();
+    while let Some(index) = ready.pop() {
+        let (name, work) = (rollout.members[index].node.clone(), rollout.members[index].work.clone());
+        let missing = missing_for(desk, &name, now);
+        if !masters && missing >= DEAD_AFTER {
+            Node { rollout, index, desk, now }.pass_over("was dead before its turn came");
+            substitute(rollout, desk);
+            skipped = true;
+        } else if room == 0 {
+            break;
+        } else if work.since.is_some_and(|since| now.mono.saturating_sub(since) >= timeout) {
+            let why = work.trouble.unwrap_or_default();
+            Node { rollout, index, desk, now }
+                .refuse(format!("could not be started within {} s: {why}", timeout / 1_000));
+            return restart(rollout, desk, now);
+        } else if missing == 0 && work.due <= now.mono {
+            Node { rollout, index, desk, now }.start();
+            room -= 1;
+        }
+    }
+    if skipped {
+        restart(rollout, desk, now);
+    }
+}
+
+/// Puts an agent of the next wave in the place of one that was passed over, so that a dead canary warns nobody in vain.
+fn substitute(rollout: &mut Rollout, desk: &mut Desk) {
+    let (wave, waves) = (rollout.header.wave, &mut rollout.header.waves);
+    if wave + 1 < waves.len() {
+        let substitute = waves[wave + 1].remove(0);
+        waves[wave].push(substitute);
+        if waves[wave + 1].is_empty() {
+            waves.remove(wave + 1);
+        }
+        desk.changed(rollout);
+    }
+}
+
+/// Whether every master answers; a deployment that waits for one too long stops.
+fn masters_are_well(rollout: &mut Rollout, desk: &mut Desk, now: Now) -> bool {
+    let Some(silent) = silent_master(desk) else {
+        rollout.master_silent_since = None;
+        return true;
+    };
+    let since = *rollout.master_silent_since.get_or_insert(now.mono);
+    let timeout = rollout.header.strategy.node_timeout;
+    if now.mono.saturating_sub(since) >= timeout * 1_000 && rollout.header.stop.is_none() {
+        let reason = format!("the master {silent} did not answer for {timeout} s, and masters are never passed over");
+        tell(rollout, "deployment-stopped", reason.clone(), desk, now);
+        rollout.header.stop = Some(Stop::Failure(reason));
+        desk.changed(rollout);
+        restart(rollout, desk, now);
+    }
+    false
+}
+
+/// A master that does not answer.
+pub(crate) fn silent_master(desk: &Desk) -> Option<String> {
+    let nodes = &desk.inventory.as_ref()?.nodes;
+    let mut silent = nodes.iter().filter(|(_, presence)| presence.master && presence.missing_since.is_some());
+    silent.next().map(|(name, _)| name.clone())
+}
+
+/// For how long a node has been missing from the inventory, in milliseconds; 0 while it is there.
+pub(crate) fn missing_for(desk: &Desk, name: &str, now: Now) -> u64 {
+    let since = match desk.inventory.as_ref().map(|inventory| inventory.nodes.get(name)) {
+        Some(Some(presence)) => presence.missing_since,
+        // Not heard of since this controller took office.
+        Some(None) | None => Some(desk.office),
+    };
+    since.map_or(0, |since| now.mono.saturating_sub(since).max(1))
+}
+
+fn is_dead(desk: &Desk, name: &str, now: Now) -> bool {
+    let fresh = |at: u64| now.mono.saturating_sub(at) <= INVENTORY_LIFE;
+    desk.inventory.as_ref().is_some_and(|inventory| fresh(inventory.at)) && missing_for(desk, name, now) >= DEAD_AFTER
+}
+
+/// Every wave is over.
+fn finish(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
+    let settled = members_in(rollout, &[Stage::Settled]).len();
+    let failed = rollout.members.iter().filter(|member| member.stage.is_failure()).count();
+    let late = rollout.members.iter().filter(|member| member.late).count();
+    if settled == 0 && !rollout.header.waves.is_empty() {
+        return end(rollout, Ending::Failed, "no target was alive when its turn came".to_owned(), desk, now);
+    }
+    let mut reason = match settled {
+        0 => "there was nothing to do".to_owned(),
+        1 => "1 node has the new set".to_owned(),
+        _ => format!("{settled} nodes have the new set"),
+    };
+    if failed > 0 {
+        reason.push_str(&format!(", {failed} failed"));
+    }
+    if late > 0 {
+        reason.push_str(&format!(", {late} were dead and will be caught up"));
+    }
+    end(rollout, Ending::Done, reason, desk, now);
+}
+
+/// Nothing is under way any more, and the deployment must not go on.
+fn conclude(rollout: &mut Rollout, stop: Stop, desk: &mut Desk, now: Now) {
+    let (policy, ending, reason) = match stop {
+        Stop::Failure(reason) => match rollout.header.strategy.on_failure {
+            policy @ (OnFailure::Stop | OnFailure::RollBackWave) => (policy, Ending::Failed, reason),
+            policy @ OnFailure::RollBackAll => (policy, Ending::RolledBack, reason),
+        },
+        Stop::Abort(reason) => (OnFailure::Stop, Ending::Aborted, reason),
+        Stop::RollBack(reason) => (OnFailure::RollBackAll, Ending::RolledBack, reason),
+    };
+    roll_back(rollout, &member::to_put_back(rollout, policy), (ending, reason), desk, now);
+}
+
+/// Puts the old sets back on these nodes, and ends the deployment so.
+pub(crate) fn roll_back(
+    rollout: &mut Rollout,
+    indexes: &[usize],
+    (ending, reason): (Ending, String),
+    desk: &mut Desk,
+    now: Now,
+) {
+    rollout.header.stop = None;
+    if indexes.is_empty() {
+        return end(rollout, ending, reason, desk, now);
+    }
+    for index in indexes {
+        desk.enter(rollout, *index, Stage::Ready, String::new(), now);
+        let member = &mut rollout.members[*index];
+        member.back = true;
+        member.work = Work::default();
+    }
+    let text = format!("{} nodes get their old sets back: {reason}", indexes.len());
+    tell(rollout, "deployment-rolling-back", text, desk, now);
+    rollout.header.reason = reason;
+    enter(rollout, Phase::RollingBack(ending), desk, now);
+}
+
+/// Puts old sets back, in the opposite order of waves.
+fn put_back(rollout: &mut Rollout, ending: Ending, desk: &mut Desk, now: Now) {
+    follow(rollout, desk, now);
+    let failed = |index: &usize| rollout.members[*index].back && rollout.members[*index].stage.is_failure();
+    let failures: Vec<usize> = (0..rollout.members.len()).filter(failed).collect();
+    let under_way = rollout.in_flight().count();
+    let allowed = usize::try_from(rollout.header.strategy.max_failures).unwrap_or(usize::MAX);
+    let aborted = matches!(rollout.header.stop, Some(Stop::Abort(_)));
+    let next =
+        rollout.header.waves.iter().rev().find(|wave| {
+            wave.iter().any(|index| rollout.members[*index].back && !rollout.members[*index].stage.is_over())
+        });
+    let over = next.is_none() || failures.len() > allowed || aborted;
+    if over && under_way == 0 {
+        let reason = std::mem::take(&mut rollout.header.reason);
+        return match (failures.first(), rollout.header.stop.take()) {
+            (Some(first), _) => {
+                let text = format!("{reason}; the old set could not be put back: {}", epitaph(rollout, *first));
+                end(rollout, Ending::Failed, text, desk, now)
+            }
+            (None, Some(Stop::Abort(why))) => end(rollout, Ending::Aborted, format!("{reason}; {why}"), desk, now),
+            (None, _) => end(rollout, ending, reason, desk, now),
+        };
+    }
+    let (Some(wave), false) = (next.cloned(), over) else { return };
+    let ready = |index: &&usize| rollout.members[**index].back && rollout.members[**index].stage == Stage::Ready;
+    let ready: Vec<usize> = wave.iter().rev().filter(ready).copied().collect();
+    if closed(rollout, desk, now).is_some() {
+        ready.iter().for_each(|index| rollout.members[*index].work.since = None);
+        return;
+    }
+    let masters = wave.iter().any(|index| is_master(rollout, *index));
+    let away = failures.iter().filter(|index| rollout.members[**index].stage.is_away()).count();
+    let room = if masters { 1 } else { limit(rollout) }.saturating_sub(under_way + away);
+    let timeout = rollout.header.strategy.node_timeout * 1_000;
+    let mut started = 0;
+    for index in ready {
+        let (name, work) = (rollout.members[index].node.clone(), rollout.members[index].work.clone());
+        // A node that waits for its turn is not late; one that is missing, or that could not begin, is.
+        let missing = missing_for(desk, &name, now);
+        let late = work.since.is_some_and(|since| now.mono.saturating_sub(since) >= timeout);
+        if started < room && (missing >= timeout || late) {
+            let why = work.trouble.unwrap_or_default();
+            let text = format!("the old set could not be put back within {} s: {why}", timeout / 1_000);
+            Node { rollout, index, desk, now }.refuse(text);
+            return put_back(rollout, ending, desk, now);
+        }
+        if started < room && missing == 0 && work.due <= now.mono {
+            Node { rollout, index, desk, now }.start();
+            started += 1;
+        }
+    }
+}
+
+/// Ends the deployment.
+pub(crate) fn end(rollout: &mut Rollout, ending: Ending, reason: String, desk: &mut Desk, now: Now) {
+    rollout.header.phase = Phase::Ended(ending);
+    rollout.header.finished_at = Some(now.wall);
+    rollout.header.paused = None;
+    rollout.header.stop = None;
+    let kind = match ending {
+        Ending::Done => "deployment-done",
+        Ending::Failed => "deployment-failed",
+        Ending::Aborted => "deployment-aborted",
+        Ending::RolledBack => "deployment-rolled-back",
+    };
+    tell(rollout, kind, reason.clone(), desk, now);
+    rollout.header.reason = reason;
+    for index in 0..rollout.members.len() {
+        rollout.members[index].work = Work::default();
+        if ending != Ending::Done && std::mem::take(&mut rollout.members[index].late) {
+            desk.changed_members.insert((rollout.header.number, index));
+        }
+    }
+    desk.changed(rollout);
+    desire(rollout, ending, desk);
+}
+
+/// Keeps what the groups of the deployment should run from now on.
+fn desire(rollout: &Rollout, ending: Ending, desk: &mut Desk) {
+    if !rollout.header.whole_groups {
+        return;
+    }
+    for member in rollout.members.iter().filter(|member| member.stage == Stage::Settled && !member.group.is_empty()) {
+        let set = match ending {
+            Ending::Done => &member.to,
+            Ending::RolledBack => &member.from,
+            Ending::Failed | Ending::Aborted => continue,
+        };
+        if desk.desired.get(&member.group) != Some(set) {
+            desk.desired.insert(member.group.clone(), set.clone());
+            let (group, set) = (member.group.clone(), set.clone());
+            desk.facts.push(crate::state::Fact::Desired { group, set });
+        }
+    }
+}
+
+/// The nodes that a deployment has changed, so that an order may undo it.
+pub(crate) fn changed_nodes(rollout: &Rollout) -> Vec<usize> {
+    (0..rollout.members.len()).filter(|index| is_changed(rollout, *index)).collect()
+}

@@ -1,0 +1,501 @@
+//! What the controller knows.
+//!
+//! The state has two parts. The durable part is rebuilt from [`Fact`]s: each is a small document that replaces the one
+//! before it under the same name (a deployment's header, one node of it, the halts, the term). The log keeps documents
+//! and not the events that led to them, since a deployment of dcos-bits itself replaces the controller half-way: a new
+//! release that replayed old events with new rules could come to believe in restarts that never were. Replacing a
+//! document is the same in every release, and maps onto a node of ZooKeeper.
+//!
+//! The volatile part (what was asked and not answered, deadlines, who is registered) starts empty with every term of
+//! office. Deadlines start anew then: a node gets more time when the controller restarts, never less.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use dcos_api::types::deploy::{DeployEvent, Halt, Strategy};
+use dcos_core::attempt::AttemptState;
+use dcos_core::resolve::Change;
+use dcos_core::{PackageId, PackageSet, Role};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Action, Now, ReplyTo, Request, Token};
+
+/// How many events are kept.
+pub const EVENTS: usize = 1000;
+
+/// How many deployments are kept.
+pub const DEPLOYMENTS: usize = 50;
+
+/// Everything that the controller knows.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Deployments by number.
+    pub(crate) rollouts: BTreeMap<u64, Rollout>,
+    /// Everything else.
+    pub(crate) desk: Desk,
+}
+
+/// A document of the durable state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Fact {
+    /// The term of office.
+    Term(u64),
+    /// A deployment without its nodes.
+    Deployment(Box<Header>),
+    /// A node of a deployment.
+    Node {
+        /// The deployment.
+        deployment: u64,
+        /// The node's place in it.
+        index: usize,
+        /// The node.
+        member: Box<Member>,
+    },
+    /// A deployment was forgotten, being old.
+    Forgotten(u64),
+    /// The number of the newest halt, and those that stand.
+    Halts {
+        /// The newest one's number.
+        newest: u64,
+        /// Those that stand, oldest first.
+        halts: Vec<Halt>,
+    },
+    /// What a group should run.
+    Desired {
+        /// The group.
+        group: String,
+        /// The set.
+        set: PackageSet,
+    },
+    /// Something happened.
+    Event(DeployEvent),
+}
+
+/// A deployment.
+#[derive(Debug)]
+pub(crate) struct Rollout {
+    pub(crate) header: Header,
+    pub(crate) members: Vec<Member>,
+    /// When the wave at hand came to hold and its soak began.
+    pub(crate) soaking: Option<u64>,
+    /// When the phase was entered, or the controller took office in it.
+    pub(crate) phase_since: u64,
+    /// When nothing but a silent master kept the wave at hand from starting.
+    pub(crate) master_silent_since: Option<u64>,
+}
+
+/// A deployment without its nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Its number; its id is `d<number>`.
+    pub number: u64,
+    /// The change.
+    pub change: Change,
+    /// How it goes over the nodes.
+    pub strategy: Strategy,
+    /// Whether it is about whole groups, so that it decides what they should run.
+    pub whole_groups: bool,
+    /// The places of the nodes of each wave.
+    pub waves: Vec<Vec<usize>>,
+    /// How many waves at the front are masters, one each.
+    pub master_waves: usize,
+    /// The wave at hand.
+    pub wave: usize,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Whether its restarts were ordered, where they wait for an order.
+    pub started: bool,
+    /// Who paused it.
+    pub paused: Option<Paused>,
+    /// Why no further node starts, though nodes may still be under way.
+    pub stop: Option<Stop>,
+    /// Why it ended as it did.
+    pub reason: String,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// Who asked for it.
+    pub created_by: Option<String>,
+    /// When it came to its end.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Somebody paused a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Paused {
+    /// The principal.
+    pub by: Option<String>,
+}
+
+/// Where a deployment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Packages are fetched.
+    Fetching,
+    /// Everything is fetched; the restarts wait for an order.
+    Staged,
+    /// Nodes are asked whether the sets can work.
+    Validating,
+    /// Nodes restart.
+    Restarting,
+    /// Nodes get their old sets back.
+    RollingBack(Ending),
+    /// It is over.
+    Ended(Ending),
+}
+
+/// How a deployment ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Every node has the new set, or is accounted for.
+    Done,
+    /// It stopped because of a failure.
+    Failed,
+    /// Somebody aborted it.
+    Aborted,
+    /// The old sets are back.
+    RolledBack,
+}
+
+/// Why no further node starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Stop {
+    /// Too many nodes failed, or one that must not.
+    Failure(String),
+    /// Somebody aborted it.
+    Abort(String),
+    /// Somebody wants the old sets back.
+    RollBack(String),
+}
+
+/// A node in a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Its name.
+    pub node: String,
+    /// The origin of its endpoints.
+    pub url: String,
+    /// Its role.
+    pub role: Role,
+    /// Its group.
+    pub group: String,
+    /// The set that it had.
+    pub from: PackageSet,
+    /// The set that it shall have.
+    pub to: PackageSet,
+    /// What it had to fetch when the deployment was planned.
+    pub fetch: Vec<PackageId>,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Whether it is on its way back to the old set.
+    pub back: bool,
+    /// Whether it was ever told to go: its set may be another one than before.
+    pub touched: bool,
+    /// How many attempts it has had.
+    pub tries: u32,
+    /// The id of the newest one.
+    pub attempt: Option<String>,
+    /// Whether its set may be tried although it failed there before.
+    pub retry: bool,
+    /// Whether it was dead, and shall be caught up when it comes back.
+    pub late: bool,
+    /// Why it stands where it stands.
+    pub detail: String,
+    /// The last lines of its log, where it failed.
+    pub log: Vec<String>,
+    /// When its stage was entered.
+    pub updated_at: Timestamp,
+    /// What is under way with it.
+    #[serde(skip)]
+    pub(crate) work: Work,
+}
+
+/// Where a node stands. Each stage before the last ones is a point to resume from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Nothing was done yet.
+    Waiting,
+    /// It fetches.
+    Fetching,
+    /// Everything is local.
+    Fetched,
+    /// It says that the set can work. Its turn to restart may come.
+    Ready,
+    /// It is about to be asked for a ticket.
+    Beginning,
+    /// Its ticket is about to be spent, or was and the answer is out.
+    Going,
+    /// It was told to go; its attempt was last seen in this state.
+    Watching(AttemptState),
+    /// Its attempt is confirmed; its set is read again.
+    Checking,
+    /// It runs what it should.
+    Settled,
+    /// It could not tell in time whether it is well on the new set.
+    Doubtful,
+    /// It said no before anything was stopped.
+    Refused,
+    /// It did not do what it should, or was not heard of in time; how it is now is not known.
+    Failed,
+    /// It did not come up on the wanted set and put the one before back.
+    FellBack,
+    /// It came up on neither set.
+    Lost,
+    /// It is left as it is.
+    Skipped,
+}
+
+/// What is under way with a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Work {
+    /// The question that is out.
+    pub(crate) token: Option<Token>,
+    /// The job that fetches.
+    pub(crate) job: Option<String>,
+    /// When to ask again.
+    pub(crate) due: u64,
+    /// When the stage's deadline began to run.
+    pub(crate) since: Option<u64>,
+    /// Why the last question got no answer.
+    pub(crate) trouble: Option<String>,
+    /// How often packages were asked for in vain.
+    pub(crate) fetches: u32,
+    /// Whether the attempt under way is the first that may change the node.
+    pub(crate) first_touch: bool,
+}
+
+/// What the controller knows beside the deployments, and what this step came to so far.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    pub(crate) term: u64,
+    pub(crate) newest_halt: u64,
+    pub(crate) halts: Vec<Halt>,
+    pub(crate) desired: BTreeMap<String, PackageSet>,
+    pub(crate) events: VecDeque<DeployEvent>,
+    pub(crate) newest_event: u64,
+
+    /// Since when this controller acts.
+    pub(crate) office: u64,
+    pub(crate) inventory: Option<Inventory>,
+    pub(crate) pulse: Option<u64>,
+    pub(crate) newest_token: Token,
+    /// The `go`s that may still be honoured: until when.
+    pub(crate) going: BTreeMap<(u64, usize), u64>,
+    /// Who waits for which halt to hold.
+    pub(crate) halting: Vec<(ReplyTo, Halt)>,
+
+    pub(crate) changed_headers: BTreeSet<u64>,
+    pub(crate) changed_members: BTreeSet<(u64, usize)>,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) actions: Vec<Action>,
+}
+
+/// Who is there.
+#[derive(Debug)]
+pub(crate) struct Inventory {
+    /// When it was read.
+    pub(crate) at: u64,
+    /// Each known node by name.
+    pub(crate) nodes: BTreeMap<String, Presence>,
+}
+
+/// Whether a node is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Presence {
+    pub(crate) master: bool,
+    /// Since when it is not; `None` while it is.
+    pub(crate) missing_since: Option<u64>,
+}
+
+impl State {
+    /// The state that these facts say, to be given [`crate::event::Event::TookOffice`] next.
+    pub fn rebuild(facts: impl IntoIterator<Item = Fact>) -> Self {
+        let mut state = Self::default();
+        for fact in facts {
+            state.apply(fact);
+        }
+        state
+    }
+
+    /// The durable state as few facts: what a log can be replaced by.
+    pub fn snapshot(&self) -> Vec<Fact> {
+        let mut facts = vec![Fact::Term(self.desk.term), self.desk.halts_fact()];
+        for rollout in self.rollouts.values() {
+            facts.push(Fact::Deployment(Box::new(rollout.header.clone())));
+            facts.extend((0..rollout.members.len()).map(|index| rollout.member_fact(index)));
+        }
+        let desired = self.desk.desired.iter();
+        facts.extend(desired.map(|(group, set)| Fact::Desired { group: group.clone(), set: set.clone() }));
+        facts.extend(self.desk.events.iter().cloned().map(Fact::Event));
+        facts
+    }
+
+    fn apply(&mut self, fact: Fact) {
+        match fact {
+            Fact::Term(term) => self.desk.term = term,
+            Fact::Deployment(header) => match self.rollouts.get_mut(&header.number) {
+                Some(rollout) => rollout.header = *header,
+                None => {
+                    self.rollouts.insert(header.number, Rollout::new(*header, Vec::new(), 0));
+                }
+            },
+            Fact::Node { deployment, index, member } => {
+                if let Some(rollout) = self.rollouts.get_mut(&deployment) {
+                    match rollout.members.get_mut(index) {
+                        Some(place) => *place = *member,
+                        // Nodes are written in order together with their deployment: this is the next one.
+                        None => rollout.members.push(*member),
+                    }
+                }
+            }
+            Fact::Forgotten(number) => drop(self.rollouts.remove(&number)),
+            Fact::Halts { newest, halts } => {
+                self.desk.newest_halt = newest;
+                self.desk.halts = halts;
+            }
+            Fact::Desired { group, set } => drop(self.desk.desired.insert(group, set)),
+            Fact::Event(event) => self.desk.keep_event(event),
+        }
+    }
+}
+
+impl Rollout {
+    pub(crate) fn new(header: Header, members: Vec<Member>, now: u64) -> Self {
+        Self { header, members, soaking: None, phase_since: now, master_silent_since: None }
+    }
+
+    pub(crate) fn id(&self) -> String {
+        format!("d{}", self.header.number)
+    }
+
+    pub(crate) const fn is_over(&self) -> bool {
+        matches!(self.header.phase, Phase::Ended(_))
+    }
+
+    fn member_fact(&self, index: usize) -> Fact {
+        let member = Box::new(self.members[index].clone());
+        Fact::Node { deployment: self.header.number, index, member }
+    }
+
+    /// The nodes of this deployment that are under way between `begin` and their end.
+    pub(crate) fn in_flight(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.stage.is_in_flight())
+    }
+}
+
+impl Stage {
+    /// Whether the node is between `begin` and the end of its attempt.
+    pub(crate) const fn is_in_flight(self) -> bool {
+        matches!(self, Self::Beginning | Self::Going | Self::Watching(_) | Self::Checking)
+    }
+
+    /// Whether the node's turn has come and gone, one way or the other.
+    pub(crate) const fn is_over(self) -> bool {
+        match self {
+            Self::Settled
+            | Self::Doubtful
+            | Self::Refused
+            | Self::Failed
+            | Self::FellBack
+            | Self::Lost
+            | Self::Skipped => true,
+            Self::Waiting
+            | Self::Fetching
+            | Self::Fetched
+            | Self::Ready
+            | Self::Beginning
+            | Self::Going
+            | Self::Watching(_)
+            | Self::Checking => false,
+        }
+    }
+
+    /// Whether the node used up some of the deployment's tolerance.
+    pub(crate) const fn is_failure(self) -> bool {
+        matches!(self, Self::Doubtful | Self::Refused | Self::Failed | Self::FellBack | Self::Lost)
+    }
+
+    /// Whether the node can't be counted on: nobody knows that it is well.
+    pub(crate) const fn is_away(self) -> bool {
+        matches!(self, Self::Failed | Self::Lost)
+    }
+}
+
+impl Member {
+    /// The set that it is on its way to.
+    pub(crate) const fn goal(&self) -> &PackageSet {
+        if self.back { &self.from } else { &self.to }
+    }
+}
+
+impl Desk {
+    pub(crate) fn halts_fact(&self) -> Fact {
+        Fact::Halts { newest: self.newest_halt, halts: self.halts.clone() }
+    }
+
+    /// Moves a node on, with the reason, and has it written down.
+    pub(crate) fn enter(&mut self, rollout: &mut Rollout, index: usize, stage: Stage, detail: String, now: Now) {
+        let number = rollout.header.number;
+        let member = &mut rollout.members[index];
+        member.stage = stage;
+        member.detail = detail;
+        member.updated_at = now.wall;
+        self.changed_members.insert((number, index));
+    }
+
+    /// Has a deployment's header written down.
+    pub(crate) fn changed(&mut self, rollout: &Rollout) {
+        self.changed_headers.insert(rollout.header.number);
+    }
+
+    /// Asks a node something.
+    pub(crate) fn ask(&mut self, rollout: &mut Rollout, index: usize, request: Request) {
+        self.newest_token += 1;
+        let deployment = rollout.header.number;
+        let member = &mut rollout.members[index];
+        member.work.token = Some(self.newest_token);
+        let (node, url) = (member.node.clone(), member.url.clone());
+        self.actions.push(Action::Ask { deployment, index, token: self.newest_token, node, url, request });
+    }
+
+    /// Withdraws an attempt that was not told to go; nobody waits for the answer.
+    pub(crate) fn cancel(&mut self, rollout: &Rollout, index: usize) {
+        let member = &rollout.members[index];
+        if let Some(attempt) = member.attempt.clone() {
+            let (node, url) = (member.node.clone(), member.url.clone());
+            let deployment = rollout.header.number;
+            self.actions.push(Action::Ask {
+                deployment,
+                index,
+                token: 0,
+                node,
+                url,
+                request: Request::Cancel(attempt),
+            });
+        }
+    }
+
+    /// Writes down that something happened.
+    pub(crate) fn tell(&mut self, kind: &str, about: (Option<String>, Option<String>), text: String, now: Now) {
+        let (deployment, node) = about;
+        let number = self.newest_event + 1;
+        let event = DeployEvent { number, at: now.wall, kind: kind.to_owned(), node, deployment, text };
+        self.facts.push(Fact::Event(event.clone()));
+        self.keep_event(event);
+    }
+
+    fn keep_event(&mut self, event: DeployEvent) {
+        self.newest_event = self.newest_event.max(event.number);
+        self.events.push_back(event);
+        while self.events.len() > EVENTS {
+            self.events.pop_front();
+        }
+    }
+}
