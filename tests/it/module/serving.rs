@@ -12,7 +12,7 @@ use super::mesos::{EVERYWHERE, Mesos, Role, built, node_toml, our_modules, test_
 /// Runs `test` in every version and role, one after the other: each is a busy process of its own.
 fn everywhere(test: impl Fn(&mut Mesos)) {
     for (version, role) in EVERYWHERE {
-        println!("in Mesos {version}, {role:?}");
+        eprintln!("in Mesos {version}, {role:?}");
         let mut mesos = Mesos::start(version, role, &test_modules(version));
         test(&mut mesos);
         mesos.assert_alive();
