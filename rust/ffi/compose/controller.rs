@@ -106,9 +106,8 @@ impl StateStore for Log {
     }
 
     fn replace(&mut self, records: &[Vec<u8>]) -> Result<(), StoreError> {
-        let records: Vec<String> =
-            records.iter().map(|record| text(record).map(str::to_owned)).collect::<Result<_, _>>()?;
-        self.open()?.compact(&records).map_err(|error| StoreError(error.into()))
+        let records = records.iter().map(|record| text(record)).collect::<Result<Vec<_>, _>>()?;
+        self.open()?.compact(records).map_err(|error| StoreError(error.into()))
     }
 }
 
