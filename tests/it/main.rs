@@ -16,3 +16,4 @@ mod documents;
 mod harness;
 mod module;
 mod node;
+mod pkg;

@@ -15,6 +15,9 @@ use crate::error::RepoError;
 /// The longest index that is read: about 100,000 packages.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
 
+/// How often an index is asked for in vain: somebody waits for the answer, and nothing is lost by asking again later.
+const INDEX_ATTEMPTS: u32 = 4;
+
 /// How long a connection may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -71,7 +74,8 @@ impl Client {
     /// # Errors
     /// If it can't be got, or is not one that this release reads.
     pub async fn index(&self) -> Result<Index, RepoError> {
-        let source = self.source(index::FILE_NAME, None)?;
+        let mut source = self.source(index::FILE_NAME, None)?;
+        source.retry.attempts = source.retry.attempts.min(INDEX_ATTEMPTS);
         let bytes = source.get(MAX_INDEX_BYTES).await?;
         read_index(source.url.as_str(), &bytes)
     }

@@ -9,7 +9,7 @@ use indicatif::HumanBytes;
 use serde::Serialize;
 
 use super::args;
-use super::look::{described, render_active};
+use super::look::{described, not_here, render_active};
 use super::place::Place;
 use crate::output::Format;
 
@@ -44,7 +44,7 @@ pub(super) fn activate(
 ) -> Result<ExitCode, Problem> {
     let set: PackageSet = ids.into_iter().collect();
     let locked = place.store.lock_within("dcos-pkg activate", LOCK_WAIT)?;
-    let generation = place.store.activate(&locked, &set, &options(activation))?;
+    let generation = place.store.activate(&locked, &set, &options(activation)).map_err(invalid)?;
     Ok(report(format, generation))
 }
 
@@ -57,14 +57,29 @@ pub(super) fn swap(
     // The lock first: the set that is changed must be the one that is active then.
     let locked = place.store.lock_within("dcos-pkg swap", LOCK_WAIT)?;
     let active = place.store.active()?.ok_or(StoreError::NothingActive)?;
-    let generation = place.store.activate(&locked, &active.set.with(ids), &options(activation))?;
+    let generation = place.store.activate(&locked, &active.set.with(ids), &options(activation)).map_err(invalid)?;
     Ok(report(format, generation))
 }
 
 pub(super) fn rollback(format: Format, place: &Place, activation: args::Activation) -> Result<ExitCode, Problem> {
     let locked = place.store.lock_within("dcos-pkg rollback", LOCK_WAIT)?;
-    let generation = place.store.rollback(&locked, &options(activation))?;
+    let generation = place.store.rollback(&locked, &options(activation)).map_err(invalid)?;
     Ok(report(format, generation))
+}
+
+/// Each reason is listed, with its hint, so the sentence need not repeat them.
+fn invalid(error: StoreError) -> Problem {
+    let reasons = match &error {
+        StoreError::InvalidSet(report) => report.problems.len(),
+        _ => return error.into(),
+    };
+    let mut problem = Problem::from(error);
+    problem.detail = match reasons {
+        1 => "the set can't be activated".to_owned(),
+        count => format!("the set can't be activated, for {count} reasons"),
+    };
+    problem.hints.clear();
+    problem
 }
 
 const fn options(activation: args::Activation) -> Activation {
@@ -84,7 +99,7 @@ pub(super) fn remove(format: Format, place: &Place, ids: &[PackageId]) -> Result
     for id in ids {
         // One lock each: whoever else waits does not wait for all of it.
         let locked = place.store.lock_within("dcos-pkg remove", LOCK_WAIT)?;
-        place.store.remove(&locked, id)?;
+        place.store.remove(&locked, id).map_err(not_here)?;
     }
     format.print(&Removed { removed: ids }, |removed| {
         removed.removed.iter().map(|id| format!("removed {id}\n")).collect()

@@ -4,6 +4,7 @@ use dcos_api::types::pkg::{Active, LocalPackage, PackageDetail};
 use dcos_core::ports::Generation;
 use dcos_core::validate::{Finding, Report};
 use dcos_core::{ExitCode, Kind, PackageId, PackageSet, Problem};
+use dcos_store::StoreError;
 use indicatif::HumanBytes;
 
 use super::place::Place;
@@ -13,6 +14,16 @@ use crate::output::{Format, table};
 pub(super) fn described(generation: Generation) -> Active {
     let Generation { number, set, mesos_version, modules } = generation;
     Active { generation: number, packages: set, modules, mesos_version }
+}
+
+/// Who names a package that is not here has mistyped it more often than they want to fetch it.
+pub(super) fn not_here(error: StoreError) -> Problem {
+    let is_here = !matches!(error, StoreError::NotLocal(_));
+    let mut problem = Problem::from(error);
+    if !is_here {
+        problem.hints = vec!["`dcos-pkg list` shows what is".to_owned()];
+    }
+    problem
 }
 
 pub(super) fn list(format: Format, place: &Place) -> Result<ExitCode, Problem> {
@@ -47,7 +58,7 @@ pub(super) fn list(format: Format, place: &Place) -> Result<ExitCode, Problem> {
 }
 
 pub(super) fn show(format: Format, place: &Place, id: &PackageId) -> Result<ExitCode, Problem> {
-    let package = place.store.show(id)?;
+    let package = place.store.show(id).map_err(not_here)?;
     let options = if package.summary.kind == Kind::MesosConfig { place.store.options(id)? } else { None };
     let detail = PackageDetail {
         id: package.summary.id,
@@ -155,7 +166,7 @@ pub(super) fn history(format: Format, place: &Place) -> Result<ExitCode, Problem
 
 pub(super) fn verify(format: Format, place: &Place, ids: Vec<PackageId>) -> Result<ExitCode, Problem> {
     let ids = if ids.is_empty() { place.store.ids()? } else { ids };
-    let reports = ids.iter().map(|id| place.store.verify(id)).collect::<Result<Vec<_>, _>>()?;
+    let reports = ids.iter().map(|id| place.store.verify(id).map_err(not_here)).collect::<Result<Vec<_>, _>>()?;
     format.print(&reports, |reports| {
         let line = |report: &dcos_store::VerifyReport| {
             let problems: String = report.problems.iter().map(|problem| format!("  - {problem}\n")).collect();

@@ -1,0 +1,7 @@
+//! `dcos-pkg` and `dcos repo` as an operator uses them.
+
+mod life;
+mod machine;
+mod refusals;
+mod server;
+mod travel;
