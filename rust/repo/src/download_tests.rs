@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::{Download, Source, Watch};
 use crate::backoff::Retry;
+use crate::credentials::Credentials;
 use crate::error::RepoError;
 
 /// A web server that answers one connection after the other with prepared bytes, and hangs up after each.
@@ -225,4 +226,20 @@ fn a_server_that_says_no_is_asked_once() {
         assert!(matches!(&result, Err(RepoError::Status { status, .. }) if status.as_u16() == number), "{result:?}");
         assert_eq!(server.requests.lock().unwrap().len(), 1);
     }
+}
+
+#[test]
+fn credentials_go_to_the_server_and_not_to_where_it_redirects() {
+    let body = body();
+    let other = Scripted::new(vec![whole(&body)]);
+    let to = format!("Location: http://localhost:{}/b\r\nContent-Length: 0\r\n", other.address.port());
+    let server = Scripted::new(vec![answer("302 Found", &to, b"")]);
+    let mut source = server.source(Some(body.len() as u64));
+    source.credentials = Some(Credentials { principal: "node".to_owned(), secret: "hidden".to_owned() });
+    let mut partial = tempfile::tempfile().unwrap();
+    let (result, _) = download(&source, &mut partial, &runtime());
+    assert_eq!(result.unwrap(), body);
+    // base64 of `node:hidden`, in lower case as all that is recorded here.
+    assert_eq!(server.header(0, "authorization").as_deref(), Some("basic bm9kztpoawrkzw4="));
+    assert_eq!(other.header(0, "authorization"), None);
 }

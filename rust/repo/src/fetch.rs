@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dcos_core::validate::Finding;
 use dcos_core::{PackageId, Problem, Sha256};
 use dcos_store::{Expected, Partial, Store, StoreError};
 use tokio::runtime::Handle;
@@ -124,6 +125,25 @@ pub async fn fetch(
         report(progress.as_ref(), &wanted.id, answer)
     });
     answers.collect()
+}
+
+/// One problem for packages that could not be brought, out of `all`; `None` if every one was. The first one's kind and
+/// sentence count, and each package's own is a finding where there are several.
+pub fn summary(all: usize, failed: Vec<(PackageId, Problem)>) -> Option<Problem> {
+    let findings = failed.iter().map(|(id, problem)| Finding {
+        code: problem.name().to_owned(),
+        packages: vec![id.clone()],
+        message: problem.detail.clone(),
+        hint: problem.hints.first().cloned(),
+    });
+    let findings: Vec<Finding> = findings.collect();
+    let (_, mut first) = failed.into_iter().next()?;
+    if findings.len() > 1 {
+        first.detail = format!("{} of {all} packages could not be fetched", findings.len());
+        first.hints.clear();
+        first.problems = findings;
+    }
+    Some(first)
 }
 
 /// Tells `progress` how it ended. The error goes on as the problem that was told.

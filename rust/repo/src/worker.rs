@@ -7,12 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dcos_core::job::{FORMAT, Job, JobPackageState, JobState, WorkerProcess};
-use dcos_core::validate::Finding;
 use dcos_core::{Clock, PackageId, Problem};
 use dcos_store::Store;
 
 use crate::error::RepoError;
-use crate::fetch::{Event, Progress, Wanted, fetch};
+use crate::fetch::{Event, Progress, Wanted, fetch, summary};
 use crate::repositories::Repositories;
 
 /// How often progress is written at most. Whoever watches polls about as often; each write costs a sync.
@@ -90,9 +89,11 @@ impl JobFile {
 
     fn finish(&self, answers: &[Result<crate::Fetched, RepoError>], now: jiff::Timestamp) -> Result<Job, RepoError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let failed: Vec<Problem> = answers.iter().filter_map(|answer| answer.as_ref().err().map(problem)).collect();
-        state.job.state = if failed.is_empty() { JobState::Done } else { JobState::Failed };
-        state.job.problem = summary(&state.job, failed);
+        let packages = state.job.packages.iter().zip(answers);
+        let failed =
+            packages.filter_map(|(package, answer)| Some((package.id.clone(), problem(answer.as_ref().err()?))));
+        state.job.problem = summary(answers.len(), failed.collect());
+        state.job.state = if state.job.problem.is_none() { JobState::Done } else { JobState::Failed };
         state.job.finished_at = Some(now);
         state.job.worker = None;
         write(&self.store, &state.job)?;
@@ -106,25 +107,6 @@ fn problem(error: &RepoError) -> Problem {
         // `fetch` makes a problem of everything before it answers.
         other => Problem::new(dcos_core::ExitCode::Unexpected, "fetch-failed", Problem::chain(other)),
     }
-}
-
-/// One problem for the job: the first one's kind and sentence, with each package's own as finding.
-fn summary(job: &Job, failed: Vec<Problem>) -> Option<Problem> {
-    let count = failed.len();
-    let mut first = failed.into_iter().next()?;
-    if count > 1 {
-        first.detail = format!("{count} of {} packages could not be fetched; {}", job.packages.len(), first.detail);
-        let failed = job.packages.iter().filter(|package| package.state == JobPackageState::Failed);
-        first.problems = failed
-            .map(|package| Finding {
-                code: "not-fetched".to_owned(),
-                packages: vec![package.id.clone()],
-                message: package.detail.clone().unwrap_or_else(|| format!("`{}` could not be fetched", package.id)),
-                hint: None,
-            })
-            .collect();
-    }
-    Some(first)
 }
 
 impl Progress for JobFile {

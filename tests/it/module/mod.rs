@@ -7,6 +7,6 @@ mod client;
 mod configuration;
 mod footprint;
 mod library;
-mod mesos;
+pub(crate) mod mesos;
 mod probe;
 mod serving;

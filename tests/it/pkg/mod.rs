@@ -2,6 +2,7 @@
 
 mod life;
 mod machine;
+mod probe;
 mod refusals;
 mod server;
 mod travel;

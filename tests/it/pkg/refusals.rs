@@ -200,3 +200,27 @@ fn options_that_cannot_be_used_are_all_named() {
     ");
     assert!(!output.exists());
 }
+
+#[test]
+fn several_failures_are_all_named_and_the_rest_comes() {
+    let machine = Machine::new(None);
+    let archive = machine.build_plain("a--1", &[("share/a", b"a")]);
+    let server = Served::start(&machine.publish(&[archive]));
+    machine.write_node(&format!("[repositories.release]\nurl = \"{}\"\n", server.url));
+    insta::assert_snapshot!(machine.pkg(&["fetch", "a--1", "b--1", "c--1"]).expect(4), @r"
+    $ dcos-pkg --node TMP/node.toml fetch a--1 b--1 c--1
+    exit code: 4
+    --- stdout
+    fetched a--1
+    --- stderr
+    fetching a--1 (287 B)
+    error: 2 of 3 packages could not be fetched
+      - `b--1` is in no configured repository (release) [no-such-package]
+        hint: `dcos-pkg available` lists what the repositories offer
+      - `c--1` is in no configured repository (release) [no-such-package]
+        hint: `dcos-pkg available` lists what the repositories offer
+    ");
+    let refused = machine.pkg(&["fetch", "a--1", "b--1", "c--1", "--json"]).expect(4).json();
+    assert_eq!(refused["problems"].as_array().unwrap().len(), 2);
+    machine.pkg(&["verify", "a--1"]).expect(0);
+}

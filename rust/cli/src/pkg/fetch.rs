@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::args;
 use super::place::Place;
 use super::progress;
-use crate::output::{Format, render, say, table};
+use crate::output::{Format, table};
 
 /// A package that is in the store now, as JSON.
 #[derive(Serialize)]
@@ -34,23 +34,20 @@ pub(super) fn run(format: Format, place: Place, fetch: args::Fetch) -> Result<Ex
     let store = Arc::new(place.store);
     let progress = progress::new(format == Format::Json);
     let answers = runtime()?.block_on(dcos_repo::fetch(&store, &repositories, &wanted, &progress));
-    let (mut present, mut problems) = (Vec::new(), Vec::new());
+    let (mut present, mut failed) = (Vec::new(), Vec::new());
+    let all = answers.len();
     for (wanted, answer) in wanted.into_iter().zip(answers) {
         match answer {
             Ok(fetched) => present.push(Present { id: wanted.id, sha256: fetched.sha256, already: fetched.already }),
-            Err(error) => problems.push(Problem::from(error)),
+            Err(error) => failed.push((wanted.id, Problem::from(error))),
         }
     }
-    if let Some(last) = problems.pop() {
-        // What did come is here and stays; each failure is told, and the last one's code is ours.
-        if format == Format::Text {
-            print_present(format, &present);
-            problems.iter().for_each(|problem| say(&render(problem)));
-        }
-        return Err(last);
+    // What did come is here and stays. With `--json` the one document is the problem, if there is one.
+    let problem = dcos_repo::fetch::summary(all, failed);
+    if problem.is_none() || format == Format::Text {
+        print_present(format, &present);
     }
-    print_present(format, &present);
-    Ok(ExitCode::Done)
+    problem.map_or(Ok(ExitCode::Done), Err)
 }
 
 fn print_present(format: Format, present: &Vec<Present>) {
