@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 use std::thread;
 
@@ -280,7 +280,7 @@ fn read(
     let limit = expected.size.unwrap_or(MAX_ARCHIVE_BYTES);
     let unpacked_limit = expected.unpacked_limit.unwrap_or(MAX_PACKAGE_BYTES);
     thread::scope(|scope| {
-        let (stream, producer) = compression::decompress(scope, BufReader::new(source), limit);
+        let (stream, producer) = compression::decompress(scope, source, limit);
         let mut entries = Entries::new(stream);
         let unpacked = unpack::unpack(&mut entries, tree, unpacked_limit)?;
         // The producer had its say through the stream if it failed: the stream's end is not seen before its own.

@@ -3,7 +3,7 @@
 //! What arrives is hostile until its digest is known, and the digest is known only at the end. So memory is bounded by
 //! a few buffers, whatever the stream says of itself, and bytes are counted against their limit before they are used.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Chain, Cursor, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -78,7 +78,8 @@ impl<R: Read> Read for Metered<R> {
     }
 }
 
-type Source<R> = BufReader<Metered<R>>;
+/// The first bytes, which were looked at, and the rest.
+type Source<R> = BufReader<Chain<Cursor<Vec<u8>>, Metered<R>>>;
 
 enum Decoder<R: Read> {
     Gzip(GzDecoder<Source<R>>),
@@ -87,18 +88,17 @@ enum Decoder<R: Read> {
 
 impl<R: Read> Decoder<R> {
     fn open(source: R, limit: u64) -> Result<Self, ReadFailure> {
-        let metered = Metered { source, hash: sha2::Sha256::new(), size: 0, limit, failure: None };
-        let mut source = BufReader::with_capacity(BUFFER, metered);
-        // A source may give less than asked for, but not nothing before its end: two bytes may need a second look.
-        let start = match source.fill_buf() {
-            Ok(bytes) => bytes.get(..4).unwrap_or(bytes).to_vec(),
-            Err(error) => return Err(failure(source.get_mut(), &error)),
-        };
-        let zstd_starts = !start.is_empty() && ZSTD_MAGIC.starts_with(&start[..start.len().min(4)]);
-        if start.starts_with(GZIP_MAGIC) {
+        let mut metered = Metered { source, hash: sha2::Sha256::new(), size: 0, limit, failure: None };
+        let mut start = Vec::new();
+        if let Err(error) = metered.by_ref().take(ZSTD_MAGIC.len() as u64).read_to_end(&mut start) {
+            return Err(failure(&mut metered, &error));
+        }
+        let (gzip, zstd) = (start.starts_with(GZIP_MAGIC), start.starts_with(ZSTD_MAGIC));
+        let source = BufReader::with_capacity(BUFFER, Cursor::new(start).chain(metered));
+        if gzip {
             return Ok(Self::Gzip(GzDecoder::new(source)));
         }
-        if !zstd_starts {
+        if !zstd {
             return Err(Refusal::new(Rule::UnknownCompression, "it starts like neither gzip nor Zstandard").into());
         }
         let open = || {
@@ -111,8 +111,8 @@ impl<R: Read> Decoder<R> {
 
     fn metered(&mut self) -> &mut Metered<R> {
         match self {
-            Self::Gzip(decoder) => decoder.get_mut().get_mut(),
-            Self::Zstd(decoder) => decoder.get_mut().get_mut(),
+            Self::Gzip(decoder) => decoder.get_mut().get_mut().get_mut().1,
+            Self::Zstd(decoder) => decoder.get_mut().get_mut().get_mut().1,
         }
     }
 
@@ -147,9 +147,9 @@ impl<R: Read> Decoder<R> {
             Ok(_) => {
                 return Err(Refusal::new(Rule::TrailingBytes, "there are bytes after the end of the stream").into());
             }
-            Err(error) => return Err(failure(source.get_mut(), &error)),
+            Err(error) => return Err(failure(source.get_mut().get_mut().1, &error)),
         }
-        let metered = source.into_inner();
+        let (_, metered) = source.into_inner().into_inner();
         Ok(Received { sha256: Sha256::from_bytes(metered.hash.finalize().into()), size: metered.size })
     }
 }

@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_environment_has_host_facts_physical_paths_and_what_packages_say() {
-        let environment = rendered(NODE, true, Source::environment);
+        let environment = rendered(NODE, true, |source| source.environment());
         let expected = [
             ("PATH", super::PATH),
             ("LIBPROCESS_IP", "10.0.0.5"),
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn modules_are_grouped_by_library_and_the_node_fills_in_its_file() {
-        let text = String::from_utf8(rendered(NODE, false, Source::modules).unwrap()).unwrap();
+        let text = String::from_utf8(rendered(NODE, false, |source| source.modules()).unwrap()).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let expected = serde_json::json!({"libraries": [
             {"file": "/opt/dcos/packages/m--1/lib/b.so", "modules": [{"name": "org_b", "parameters": [
@@ -254,8 +254,8 @@ mod tests {
 
     #[test]
     fn only_enabled_modules_are_asked_for_their_health() {
-        assert_eq!(rendered(NODE, false, Source::health_paths), ["/a/health"]);
-        let program = rendered(NODE, false, Source::program).unwrap();
+        assert_eq!(rendered(NODE, false, |source| source.health_paths()), ["/a/health"]);
+        let program = rendered(NODE, false, |source| source.program()).unwrap();
         assert_eq!(program, Path::new("/opt/dcos/packages/mesos--1.11.0/bin/mesos-agent"));
     }
 }

@@ -1,0 +1,136 @@
+//! What garbage collection takes, and above all what it leaves.
+
+use std::process::Command;
+
+use dcos_core::attempt::AttemptState;
+use dcos_store::{GcOptions, GcReport, StoreError};
+use jiff::Timestamp;
+
+use crate::fixture::{Node, check_invariants, walk};
+
+fn gc(node: &Node) -> GcReport {
+    node.store().gc(&GcOptions::default()).unwrap()
+}
+
+fn names(report: &GcReport) -> Vec<String> {
+    report.packages.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_nobody_needs_goes_and_a_dry_run_only_says_so() {
+    let node = Node::new();
+    let store = node.store();
+    node.activate(&node.add_set("1.10.0"));
+    node.add("x--1", r#""kind":"plain""#, &[("a", "1")]);
+    let before = walk(store.root());
+    let dry = store.gc(&GcOptions { dry_run: true, ..GcOptions::default() }).unwrap();
+    assert_eq!(names(&dry), ["x--1"]);
+    assert_eq!(walk(store.root()), before);
+    let recent = GcOptions { keep_added_after: Some(Timestamp::UNIX_EPOCH), ..GcOptions::default() };
+    assert!(store.gc(&recent).unwrap().packages.is_empty());
+    assert_eq!(gc(&node), dry);
+    assert!(gc(&node).packages.is_empty());
+    check_invariants(&store);
+    assert_eq!(walk(&store.root().join("staging")), Vec::<String>::new());
+}
+
+#[test]
+fn the_active_set_and_the_last_two_confirmed_stay() {
+    let node = Node::new();
+    let store = node.store();
+    for mesos in ["1.8.0", "1.9.0", "1.10.0", "1.11.0"] {
+        let generation = node.activate(&node.add_set(mesos));
+        if mesos != "1.11.0" {
+            let locked = store.lock("test").unwrap();
+            store.record_outcome(&locked, generation, AttemptState::Confirmed, Timestamp::now()).unwrap();
+        }
+    }
+    let report = gc(&node);
+    assert_eq!(report.generations, [1]);
+    assert_eq!(names(&report), ["dcos-bits--0.1.0+mesos1.8.0", "mesos--1.8.0"]);
+    check_invariants(&store);
+    for id in ["mesos--1.11.0", "mesos--1.10.0", "mesos--1.9.0", "conf--1"] {
+        let error = store.remove(&store.lock("test").unwrap(), &id.parse().unwrap()).unwrap_err();
+        assert!(matches!(error, StoreError::InUse { .. }), "{id}: {error}");
+    }
+}
+
+#[test]
+fn what_journals_jobs_and_desired_sets_name_stays() {
+    let node = Node::new();
+    let store = node.store();
+    for (name, document) in [
+        ("journal.json", r#"{"format":9,"state":"staged","what":{"set":["a--1"]}}"#),
+        ("desired.json", r#"{"sets":[["b--1"]]}"#),
+        ("jobs/fetch-1.json", r#"{"state":"running","packages":[{"id":"c--1"}]}"#),
+        ("jobs/fetch-2.json", r#"{"state":"done","packages":[{"id":"d--1"}]}"#),
+    ] {
+        store.write_state(name, document.as_bytes()).unwrap();
+    }
+    for id in ["a--1", "b--1", "c--1", "d--1"] {
+        node.add(id, r#""kind":"plain""#, &[("a", id)]);
+    }
+    assert_eq!(names(&gc(&node)), ["d--1"]);
+}
+
+#[test]
+fn a_generation_that_a_journal_names_stays_with_its_packages() {
+    let node = Node::new();
+    let store = node.store();
+    let (old, new) = (node.add_set("1.10.0"), node.add_set("1.11.0"));
+    node.activate(&old);
+    let staged = store.stage(&store.lock("test").unwrap(), &new).unwrap();
+    let journal = format!(r#"{{"format":1,"previous":null,"generation":{{"number":{}}}}}"#, staged.number);
+    store.write_state("journal.json", journal.as_bytes()).unwrap();
+    assert_eq!(gc(&node), GcReport::default());
+    store.remove_state("journal.json").unwrap();
+    let report = gc(&node);
+    assert_eq!((report.generations.as_slice(), report.packages.len()), (&[staged.number][..], 2));
+}
+
+#[test]
+fn what_a_live_process_uses_stays_however_it_uses_it() {
+    let node = Node::new();
+    let store = node.store();
+    let package = |id: &str| store.root().join("packages").join(id);
+    for id in ["arg--1", "env--1", "cwd--1", "exe--1+mesos1.11.0", "list--1:2", "free--1"] {
+        node.add(id, r#""kind":"plain""#, &[("bin/x", "x")]);
+    }
+    // A program of a package: a copy of `sleep` would be read-only there, so the package brings it.
+    let sleep = std::fs::read("/bin/sleep").unwrap();
+    let tree = node.tree("exe--2", r#""kind":"plain""#, &[("bin/sleep!", "")]);
+    std::fs::write(tree.join("bin/sleep"), sleep).unwrap();
+    let archive = node.path("exe--2.tar.gz");
+    dcos_store::build(&tree, &archive).unwrap();
+    store.add_file(&archive, None).unwrap();
+
+    let path = format!("{}:{}", package("list--1:2").join("bin").display(), "/usr/bin");
+    let mut processes = [
+        Command::new("sh").args(["-c", "read x", "sh"]).arg(package("arg--1").join("bin/x")),
+        Command::new("sh").args(["-c", "read x"]).env("LIBRARIES", package("env--1")),
+        Command::new("sh").args(["-c", "read x"]).env("PATHS", path),
+        Command::new("sh").args(["-c", "read x"]).current_dir(package("cwd--1")),
+        Command::new(package("exe--2").join("bin/sleep")).arg("1000"),
+    ]
+    .map(|command| command.stdin(std::process::Stdio::piped()).spawn().unwrap());
+    let gone = names(&gc(&node));
+    for process in &mut processes {
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+    assert_eq!(gone, ["exe--1+mesos1.11.0", "free--1"]);
+    assert_eq!(gc(&node).packages.len(), 5);
+}
+
+#[test]
+fn helpers_go_but_for_the_current_one() {
+    let node = Node::new();
+    let store = node.store();
+    for mesos in ["1.10.0", "1.11.0"] {
+        let generation = node.activate(&node.add_set(mesos));
+        let locked = store.lock("test").unwrap();
+        store.install_helper(&locked, generation).unwrap();
+    }
+    assert_eq!(gc(&node).helpers.len(), 1);
+    assert!(store.helper().unwrap().unwrap().exists());
+}
