@@ -140,3 +140,32 @@ fn a_config_is_compared_with_another() {
     let diff = program::dcos(&["config", "diff", old.to_str().unwrap(), new.to_str().unwrap()]).expect(0);
     assert_eq!(diff.stdout, "`flags.resources` changes from `cpus:4` to `cpus:8`\n");
 }
+
+#[test]
+fn a_set_is_not_switched_under_a_mesos_that_runs() {
+    let machine = Machine::new(None);
+    let archives = machine.build_set("1.10.0");
+    let config = id(&archives[2]);
+    for archive in &archives {
+        machine.pkg(&["add", archive.to_str().unwrap()]).expect(0);
+    }
+    machine.pkg(&["activate", MESOS, BITS, &config]).expect(0);
+    // This test's own process stands in for the Mesos that the helper has noted.
+    let pid = std::process::id();
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let start_time: u64 = stat.rsplit(") ").next().unwrap().split(' ').nth(19).unwrap().parse().unwrap();
+    let note = json!({"format": 1, "pid": pid, "start_time": start_time, "generation": 1});
+    std::fs::write(machine.root().join("state/mesos.json"), note.to_string()).unwrap();
+
+    let new = machine.build_config("cpus:8");
+    machine.pkg(&["add", new.to_str().unwrap()]).expect(0);
+    for command in [&["activate", MESOS, BITS, &id(&new)][..], &["swap", &id(&new)], &["rollback"]] {
+        let refused = machine.pkg(&[command, &["--json"]].concat()).expect(3).json();
+        assert_eq!(refused["type"], "urn:dcos-bits:mesos-runs", "{refused}");
+    }
+    machine.pkg(&["swap", &id(&new), "--offline"]).expect(0);
+    // A Mesos that has ended is in nobody's way: the number may belong to somebody else by now.
+    let note = json!({"format": 1, "pid": pid, "start_time": start_time + 1, "generation": 1});
+    std::fs::write(machine.root().join("state/mesos.json"), note.to_string()).unwrap();
+    machine.pkg(&["swap", &config]).expect(0);
+}

@@ -49,10 +49,8 @@ impl Progress for Bars {
     fn event(&self, id: &PackageId, event: Event) {
         let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = bars.entry(id.clone()).or_insert_with(|| {
-            let bar = self.all.add(ProgressBar::no_length());
-            bar.set_prefix(id.to_string());
-            bar.set_style(style());
-            bar
+            // Dressed before it is shown: a bar is drawn as soon as it is added.
+            self.all.add(ProgressBar::no_length().with_style(style()).with_prefix(id.to_string()))
         });
         match event {
             Event::Found { size } => size.into_iter().for_each(|size| bar.set_length(size)),
