@@ -17,3 +17,4 @@ mod harness;
 mod module;
 mod node;
 mod pkg;
+mod restart;

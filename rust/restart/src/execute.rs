@@ -63,16 +63,13 @@ impl Ticks for BootClock {
 
 /// Who is told of changes of state.
 pub trait Pings {
-    /// Makes sure that this state of this attempt is told.
-    ///
-    /// # Errors
-    /// If it can't be written down. The restart goes on all the same.
-    fn note(&self, report: &AttemptReport, report_to: Option<&str>) -> Result<(), Problem>;
+    /// Makes sure that this state of this attempt is told, some time. Takes no time itself.
+    fn note(&self, report: &AttemptReport, report_to: Option<&str>);
 }
 
 impl Pings for crate::outbox::Outbox {
-    fn note(&self, report: &AttemptReport, report_to: Option<&str>) -> Result<(), Problem> {
-        Self::note(self, report, report_to)
+    fn note(&self, report: &AttemptReport, report_to: Option<&str>) {
+        Self::note(self, report, report_to);
     }
 }
 
@@ -168,10 +165,8 @@ impl<S: Supervisor> Walker<S> {
     /// Does what follows from the phase and may have been missed: a helper that was killed after it wrote the journal, or
     /// a phase that was entered inside Mesos. What can't be done now is done at a later step; none of it holds up Mesos.
     fn catch_up(&self, journal: &Journal) {
-        if journal.phase != Phase::Planned
-            && let Err(problem) = self.parts.pings.note(&journal.report(), journal.report_to.as_deref())
-        {
-            tracing::warn!(problem = problem.detail, "can't note a ping");
+        if journal.phase != Phase::Planned {
+            self.parts.pings.note(&journal.report(), journal.report_to.as_deref());
         }
         if journal.phase.is_over()
             && !journal.closed
@@ -257,7 +252,8 @@ impl<S: Supervisor> Walker<S> {
         // A Mesos that does not run tells nothing, and excuses nothing.
         if let Life::Runs(running) = self.parts.supervisor.life()? {
             let launch = self.parts.store.launch(running.generation)?;
-            let subject = Subject { mesos_version: launch.generation.mesos_version.clone(), agent_id: agent_id.clone() };
+            let subject =
+                Subject { mesos_version: launch.generation.mesos_version.clone(), agent_id: agent_id.clone() };
             for check in checks(&self.parts.node, &launch) {
                 let mut finding = self.parts.prober.ask(&check, &subject);
                 // The old set has had all its time.
@@ -313,9 +309,8 @@ impl<S: Supervisor> Walker<S> {
     }
 
     fn start(&mut self, journal: &Journal, way: Way) -> Result<Turn, Problem> {
-        let started = self
-            .launch(journal)
-            .and_then(|launch| self.parts.supervisor.start(&launch).map_err(Problem::from));
+        let started =
+            self.launch(journal).and_then(|launch| self.parts.supervisor.start(&launch).map_err(Problem::from));
         match started {
             Ok(running) => {
                 let detail = told(journal, way, &format!("Mesos was started as process {}", running.pid));
@@ -333,7 +328,9 @@ impl<S: Supervisor> Walker<S> {
     fn watch(&mut self, journal: &Journal, way: Option<Way>) -> Result<Turn, Problem> {
         match self.parts.supervisor.life()? {
             Life::Runs(_) => {}
-            Life::Ended(how) => return self.fail(journal, way.unwrap_or(Way::Forward), &format!("Mesos has ended: {how}")),
+            Life::Ended(how) => {
+                return self.fail(journal, way.unwrap_or(Way::Forward), &format!("Mesos has ended: {how}"));
+            }
             Life::Absent if way.is_some() => {
                 // Somebody took it away on purpose, and this helper was started since: as after a reboot.
                 self.watch = None;
@@ -344,7 +341,11 @@ impl<S: Supervisor> Walker<S> {
         let launch = self.launch(journal)?;
         let outcome = self.ask(journal, way, &launch);
         let mut updated = journal.clone();
-        updated.checks = self.reports();
+        let back = matches!(way, Some(Way::Back | Way::Again));
+        if !back {
+            // On the way back what the wanted set answered stays: that is what whoever reads the report looks for.
+            updated.checks = self.reports();
+        }
         if updated.absence_ms.is_none() && way == Some(Way::Forward) && self.answers() {
             updated.absence_ms = journal
                 .gone
@@ -357,7 +358,6 @@ impl<S: Supervisor> Walker<S> {
             journal.checks = checks;
             journal.absence_ms = absence_ms;
         };
-        let back = matches!(way, Some(Way::Back | Way::Again));
         match outcome {
             Outcome::Pending(why) => {
                 updated.detail = told(journal, way.unwrap_or(Way::Forward), &why);
@@ -437,8 +437,7 @@ impl<S: Supervisor> Walker<S> {
     }
 
     fn reports(&self) -> Vec<CheckReport> {
-        let process =
-            CheckReport { name: PROCESS.to_owned(), answer: Answer::Yes, detail: "it runs".to_owned() };
+        let process = CheckReport { name: PROCESS.to_owned(), answer: Answer::Yes, detail: "it runs".to_owned() };
         let watched = self.watch.iter().flat_map(|watching| watching.watch.reports());
         std::iter::once(process).chain(watched).collect()
     }

@@ -46,10 +46,14 @@ pub fn run(root: &Path, node_file: &Path, program: impl Fn() -> PathBuf) -> Resu
         drop(Lock::wait(&state.join(worker::LOCK))?);
         let began = Instant::now();
         let program = program();
+        // A helper is known by where it lies, not by the link that led there.
+        let program = program.canonicalize().unwrap_or(program);
         let ended = Command::new(&program)
             .arg("--node")
             .arg(node_file)
             .arg(WORKER)
+            .arg("--started-as")
+            .arg(&program)
             .stdin(Stdio::null())
             .spawn()
             .and_then(|mut child| child.wait());

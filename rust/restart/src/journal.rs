@@ -187,7 +187,9 @@ impl Journal {
     /// The generation that the walk is bringing up; `None` before it is made.
     pub fn target(&self) -> Option<u64> {
         match self.phase {
-            Phase::Moving { way: Way::Back | Way::Again, .. } | Phase::RolledBack | Phase::Lost => self.from.or(self.to),
+            Phase::Moving { way: Way::Back | Way::Again, .. } | Phase::RolledBack | Phase::Lost => {
+                self.from.or(self.to)
+            }
             _ => self.to,
         }
     }

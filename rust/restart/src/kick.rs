@@ -92,8 +92,12 @@ pub fn kick(store: &dyn NodeStore, node: &NodeConfig, node_file: &Path) -> Resul
         return Ok(());
     }
     let Some(helper) = store.helper()? else {
-        return Err(Problem::new(ExitCode::Refused, "helper-missing", "no helper runs on this node and none is installed")
-            .hint("start Mesos of this node with `dcos-restart-helper start`"));
+        return Err(Problem::new(
+            ExitCode::Refused,
+            "helper-missing",
+            "no helper runs on this node and none is installed",
+        )
+        .hint("start Mesos of this node with `dcos-restart-helper start`"));
     };
     tracing::info!(helper = %helper.display(), "no helper listens: starting one");
     spawn(&helper, node_file).map_err(|error| {

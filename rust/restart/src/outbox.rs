@@ -1,13 +1,16 @@
 //! Status pings: written down first, sent until they are acknowledged, by a thread of their own.
 //!
-//! The restart only ever writes a file (`outbox/<sequence>.json`); a deploy module that is slow, gone or hostile costs it
-//! nothing. Pings go out in their order, one at a time: the next only when the one before is acknowledged by its number.
-//! They are idempotent for the receiver, since a sender that dies after an answer sends again.
+//! The restart only hands over what is to be told; the thread writes it down (`outbox/<sequence>.json`) and sends it, so
+//! that neither a slow disk nor a slow deploy module lengthens the absence of Mesos. What was handed over and not yet
+//! written when a helper dies is lost but for the newest state, which its successor tells again: pings only hasten polls.
+//!
+//! Pings go out in their order, one at a time: the next only when the one before is acknowledged by its number. They are
+//! idempotent for the receiver, since a sender that dies after an answer sends again.
 //!
 //! A ping goes to configured origins only, whatever a caller named, and this node's credentials go to masters only.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -63,10 +66,7 @@ struct Counter {
 
 /// The outbox of a node. Dropping it ends the sending thread after the question that it is at.
 pub struct Outbox {
-    store: Arc<dyn NodeStore>,
-    node: String,
-    counter: Mutex<Counter>,
-    wake: Option<Sender<()>>,
+    post: Option<Sender<(AttemptReport, Option<String>)>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -83,56 +83,27 @@ impl Outbox {
             counter = Counter { format: 1, sequence: newest, last: counter.last };
             records::write(&*store, COUNTER, &counter)?;
         }
-        let (wake, woken) = channel();
-        let sender = Courier { store: Arc::clone(&store), node: node.clone(), woken };
+        let (post, posted) = channel();
+        let courier = Courier { store, node: node.clone(), counter, posted };
         let thread = std::thread::Builder::new()
             .name("outbox".to_owned())
-            .spawn(move || sender.run())
+            .spawn(move || courier.run())
             .map_err(|error| Problem::new(ExitCode::Unexpected, "outbox-failed", error.to_string()))?;
-        Ok(Self {
-            store,
-            node: node.name(),
-            counter: Mutex::new(counter),
-            wake: Some(wake),
-            thread: Some(thread),
-        })
+        Ok(Self { post: Some(post), thread: Some(thread) })
     }
 
-    /// Writes a ping for where an attempt stands, unless that was told last.
-    ///
-    /// # Errors
-    /// If the store can't write it. The restart goes on all the same: the controller polls.
-    pub fn note(&self, report: &AttemptReport, report_to: Option<&str>) -> Result<(), Problem> {
-        let mut counter = self.counter.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let what = (report.attempt.clone(), report.state);
-        if counter.last.as_ref() == Some(&what) {
-            return Ok(());
+    /// Hands over where an attempt stands. What was told last is not told again.
+    pub fn note(&self, report: &AttemptReport, report_to: Option<&str>) {
+        if let Some(post) = &self.post {
+            // The thread ends only with the outbox, or for want of an HTTP client, which it has complained about.
+            let _ = post.send((report.clone(), report_to.map(str::to_owned)));
         }
-        let sequence = counter.sequence + 1;
-        let ping = Ping {
-            protocol: PROTOCOL,
-            node: self.node.clone(),
-            attempt: report.attempt.clone(),
-            sequence,
-            state: report.state,
-            detail: report.detail.clone(),
-            time: report.changed_at,
-        };
-        let letter = Letter { format: 1, report_to: report_to.map(str::to_owned), ping };
-        records::write(&*self.store, &format!("{DIRECTORY}/{sequence:010}.json"), &letter)?;
-        *counter = Counter { format: 1, sequence, last: Some(what) };
-        records::write(&*self.store, COUNTER, &*counter)?;
-        drop(counter);
-        if let Some(wake) = &self.wake {
-            let _ = wake.send(()); // a sender that has ended is replaced with the worker
-        }
-        Ok(())
     }
 }
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        self.wake = None;
+        self.post = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -149,15 +120,16 @@ fn letters(store: &dyn NodeStore) -> Result<Vec<(u64, String)>, Problem> {
     Ok(letters)
 }
 
-/// The thread that sends.
+/// The thread that writes and sends.
 struct Courier {
     store: Arc<dyn NodeStore>,
     node: NodeConfig,
-    woken: Receiver<()>,
+    counter: Counter,
+    posted: Receiver<(AttemptReport, Option<String>)>,
 }
 
 impl Courier {
-    fn run(self) {
+    fn run(mut self) {
         let http = match Http::new(SEND_DEADLINE) {
             Ok(http) => http,
             Err(error) => {
@@ -179,10 +151,42 @@ impl Courier {
                     pause
                 }
             };
-            match self.woken.recv_timeout(pause) {
-                Ok(()) | Err(RecvTimeoutError::Timeout) => while self.woken.try_recv().is_ok() {},
+            match self.posted.recv_timeout(pause) {
+                Ok(first) => {
+                    self.write(first);
+                    while let Ok(next) = self.posted.try_recv() {
+                        self.write(next);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+        }
+    }
+
+    fn write(&mut self, (report, report_to): (AttemptReport, Option<String>)) {
+        let what = (report.attempt.clone(), report.state);
+        if self.counter.last.as_ref() == Some(&what) {
+            return;
+        }
+        let sequence = self.counter.sequence + 1;
+        let ping = Ping {
+            protocol: PROTOCOL,
+            node: self.node.name(),
+            attempt: report.attempt,
+            sequence,
+            state: report.state,
+            detail: report.detail,
+            time: report.changed_at,
+        };
+        let letter = Letter { format: 1, report_to, ping };
+        let counter = Counter { format: 1, sequence, last: Some(what) };
+        let written = records::write(&*self.store, &format!("{DIRECTORY}/{sequence:010}.json"), &letter)
+            .and_then(|()| records::write(&*self.store, COUNTER, &counter));
+        match written {
+            Ok(()) => self.counter = counter,
+            // The restart goes on all the same: the controller polls.
+            Err(problem) => tracing::warn!(problem = problem.detail, "can't write down a ping"),
         }
     }
 

@@ -257,8 +257,7 @@ pub fn plan(request: &Request, facts: Facts<'_>) -> Result<Plan, Refusal> {
     {
         return Err(Refusal::AttemptRunning { attempt: last.attempt.clone(), state: last.state });
     }
-    if facts.last.is_some_and(|last| last.attempt == request.attempt)
-        || facts.known_attempts.contains(&request.attempt)
+    if facts.last.is_some_and(|last| last.attempt == request.attempt) || facts.known_attempts.contains(&request.attempt)
     {
         return Err(Refusal::AttemptKnown(request.attempt.clone()));
     }

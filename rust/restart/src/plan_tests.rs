@@ -94,8 +94,7 @@ fn each_reason_against_it_has_its_name_and_its_sentence() {
         detail: "Mesos has ended".to_owned(),
     };
     let finding = Finding { code: "no-mesos".to_owned(), packages: vec![], message: "no".to_owned(), hint: None };
-    let running =
-        |over| Some(LastAttempt { attempt: "other".to_owned(), state: AttemptState::Watching, over });
+    let running = |over| Some(LastAttempt { attempt: "other".to_owned(), state: AttemptState::Watching, over });
     let cases = [
         (calm(), Request { attempt: "a b".to_owned(), ..request() }, "invalid-attempt", "`a b` can't name an attempt"),
         (calm(), Request { attempt: String::new(), ..request() }, "invalid-attempt", "`` can't name"),

@@ -181,8 +181,12 @@ impl Restart {
         let lock = self.lock()?;
         let journal = self.journal()?.filter(|journal| journal.ticket.as_ref().is_some_and(|it| it.sha256 == digest));
         let Some(journal) = journal else {
-            return Err(Problem::new(ExitCode::Conflict, "stale-ticket", "no attempt of this node waits for that ticket")
-                .hint("begin again"));
+            return Err(Problem::new(
+                ExitCode::Conflict,
+                "stale-ticket",
+                "no attempt of this node waits for that ticket",
+            )
+            .hint("begin again"));
         };
         match journal.phase {
             Phase::Staged => {}

@@ -38,11 +38,18 @@ const FIRST_RESTART: Duration = Duration::from_secs(1);
 const LAST_RESTART: Duration = Duration::from_secs(60);
 
 /// Runs the worker of a node; waits for another one to end first. Comes back only if it can't go on, or with the program
-/// that shall take its place.
+/// that shall take its place. `own` is the program of this process, `started_as` the helper that it was started from:
+/// the two differ where a helper is only a wrapper.
 ///
 /// # Errors
 /// If the lock, the socket, the outbox or an HTTP client can't be had.
-pub fn run(store: Arc<dyn NodeStore>, node: &NodeConfig, node_file: &Path, own: &Path) -> Result<PathBuf, Problem> {
+pub fn run(
+    store: Arc<dyn NodeStore>,
+    node: &NodeConfig,
+    node_file: &Path,
+    own: &Path,
+    started_as: &Path,
+) -> Result<PathBuf, Problem> {
     if node.supervisor.kind != dcos_core::node::SupervisorKind::Process {
         return Err(crate::supervisor::unsupported(node));
     }
@@ -65,7 +72,7 @@ pub fn run(store: Arc<dyn NodeStore>, node: &NodeConfig, node_file: &Path, own: 
     });
     install_first_helper(&*store);
     let mut keeper = Keeper::new(Duration::try_from_secs_f64(node.health.hold).unwrap_or_default());
-    let mut guard = GuardWatch::new(node, node_file, own);
+    let mut guard = GuardWatch::new(node, node_file, started_as);
     let log = BoundedLog::of_helper(&node.root);
     let mut complaint = String::new();
     tracing::info!(node = node.name(), "the helper is at work");
@@ -92,7 +99,7 @@ pub fn run(store: Arc<dyn NodeStore>, node: &NodeConfig, node_file: &Path, own: 
             wait = wait.min(keeper.look(&*store, &mut walker.parts.supervisor));
         }
         guard.look();
-        if let Some(successor) = successor(&walker, own) {
+        if let Some(successor) = successor(&walker, started_as) {
             return Ok(successor);
         }
         if let Err(error) = log.rotate_if_large() {
@@ -123,9 +130,9 @@ fn install_first_helper(store: &dyn NodeStore) {
 }
 
 /// The helper that shall go on instead of this one: another is current, and nothing is under way.
-fn successor<S: Supervisor>(walker: &Walker<S>, own: &Path) -> Option<PathBuf> {
+fn successor<S: Supervisor>(walker: &Walker<S>, started_as: &Path) -> Option<PathBuf> {
     let current = walker.helper()?.canonicalize().ok()?;
-    (current != own && !walker.is_walking().unwrap_or(true)).then_some(current)
+    (current != started_as && !walker.is_walking().unwrap_or(true)).then_some(current)
 }
 
 /// Keeps Mesos running outside of attempts.
@@ -204,14 +211,14 @@ fn restart_wait(starts: u32) -> Duration {
 struct GuardWatch<'a> {
     node: &'a NodeConfig,
     node_file: &'a Path,
-    own: &'a Path,
+    program: &'a Path,
     parent: Option<rustix::process::Pid>,
     looked: Instant,
 }
 
 impl<'a> GuardWatch<'a> {
-    fn new(node: &'a NodeConfig, node_file: &'a Path, own: &'a Path) -> Self {
-        Self { node, node_file, own, parent: rustix::process::getppid(), looked: Instant::now() }
+    fn new(node: &'a NodeConfig, node_file: &'a Path, program: &'a Path) -> Self {
+        Self { node, node_file, program, parent: rustix::process::getppid(), looked: Instant::now() }
     }
 
     fn look(&mut self) {
@@ -222,7 +229,7 @@ impl<'a> GuardWatch<'a> {
         let lock = state_directory(&self.node.root).join(crate::guard::LOCK);
         if matches!(Lock::holder(&lock), Ok(None)) {
             tracing::warn!("the guard is gone: starting another");
-            if let Err(error) = kick::spawn(self.own, self.node_file) {
+            if let Err(error) = kick::spawn(self.program, self.node_file) {
                 tracing::error!(%error, "can't start a guard");
             }
         }

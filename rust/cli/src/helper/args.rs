@@ -68,7 +68,11 @@ pub(super) enum Command {
     Stop(Stop),
     /// The worker that the guard starts
     #[command(hide = true)]
-    Worker,
+    Worker {
+        /// The helper that this process was started from
+        #[arg(long, value_name = "FILE")]
+        started_as: PathBuf,
+    },
     /// Becomes Mesos when told to on stdin
     #[command(hide = true)]
     Launch,

@@ -32,7 +32,7 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Problem> {
     let place = || Place::find(&arguments.node);
     match arguments.command {
         Command::Launch => Err(start::launch()),
-        Command::Worker => start::worker(&place()?),
+        Command::Worker { started_as } => start::worker(&place()?, &started_as),
         Command::Start(start) if start.foreground => start::guard(&place()?),
         Command::Start(start) => start::start(format, &place()?, start.no_wait),
         Command::Run(run) => attempt::run(format, &place()?, run),

@@ -1,6 +1,7 @@
 //! Starting the helper: the guard, the worker that it guards, and the launcher that becomes Mesos.
 
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -148,11 +149,18 @@ pub(super) fn guard(place: &Place) -> Result<ExitCode, Problem> {
 
 /// The worker, in this process. When another helper has become the node's, it takes this one's place; Mesos stays its
 /// child, since the process is the same.
-pub(super) fn worker(place: &Place) -> Result<ExitCode, Problem> {
+pub(super) fn worker(place: &Place, started_as: &Path) -> Result<ExitCode, Problem> {
     log_everything();
-    let successor = worker::run(std::sync::Arc::clone(&place.store), &place.node, &place.node_file, &place.own)?;
+    let successor =
+        worker::run(std::sync::Arc::clone(&place.store), &place.node, &place.node_file, &place.own, started_as)?;
     tracing::info!(helper = %successor.display(), "another helper takes over");
-    let error = Command::new(&successor).arg("--node").arg(&place.node_file).arg(guard::WORKER).exec();
+    let error = Command::new(&successor)
+        .arg("--node")
+        .arg(&place.node_file)
+        .arg(guard::WORKER)
+        .arg("--started-as")
+        .arg(&successor)
+        .exec();
     let detail = format!("can't execute `{}`: {error}", successor.display());
     Err(Problem::new(ExitCode::Unexpected, "helper-failed", detail))
 }

@@ -66,7 +66,9 @@ pub fn registered(asked: &Asked, listing: &Listing, now: Option<&str>, before: O
     }
     let itself = metric(&metrics, "slave/registered").is_some_and(|value| value > 0.0);
     match (itself, listing) {
-        (_, Listing::Nobody(why)) => Finding::new(Verdict::CannotTell, format!("no leading master can be asked: {why}")),
+        (_, Listing::Nobody(why)) => {
+            Finding::new(Verdict::CannotTell, format!("no leading master can be asked: {why}"))
+        }
         (true, Listing::Active(id)) => Finding::new(Verdict::Yes, format!("it is registered as `{id}`")),
         (true, Listing::NotConfigured) => {
             Finding::new(Verdict::Yes, "it says that it is registered; `deploy.masters` names no master to ask")

@@ -86,13 +86,20 @@ fn the_leaders_list_is_read_by_id_or_by_address() {
 #[test]
 fn a_master_leads_with_its_registry_or_follows() {
     let elected = |value: f64| ok(json!({"master/elected": value}));
-    let redirect: Asked = Ok(Reply { status: 307, location: Some("//10.0.0.1:5050/master/slaves".into()), body: vec![] });
+    let redirect: Asked =
+        Ok(Reply { status: 307, location: Some("//10.0.0.1:5050/master/slaves".into()), body: vec![] });
     let none = || answer(503, json!({}));
     for (metrics, health, slaves, alone, verdict) in [
         (elected(1.0), ok(json!({})), ok(json!({})), false, Yes),
         (elected(1.0), none(), ok(json!({})), false, NotYet),
         (elected(1.0), answer(401, json!({})), none(), false, CannotTell),
-        (ok(json!({"master/elected": 1.0, "registrar/log/recovered": 1.0})), answer(403, json!({})), none(), false, Yes),
+        (
+            ok(json!({"master/elected": 1.0, "registrar/log/recovered": 1.0})),
+            answer(403, json!({})),
+            none(),
+            false,
+            Yes,
+        ),
         (ok(json!({"master/elected": 1.0, "registrar/log/recovered": 0.0})), ok(json!({})), none(), false, NotYet),
         (elected(0.0), none(), redirect.clone(), false, Yes),
         (elected(0.0), none(), none(), false, CannotTell),

@@ -15,10 +15,10 @@ pub mod watch;
 
 use std::time::Duration;
 
+use dcos_core::Role;
 use dcos_core::attempt::{Answer, CheckReport};
 use dcos_core::node::{HealthFacts, NodeConfig};
 use dcos_core::ports::Launch;
-use dcos_core::Role;
 use serde::{Deserialize, Serialize};
 
 /// The name of the check that the supervisor answers: the process lives and has not been restarted.
@@ -98,7 +98,8 @@ pub fn checks(node: &NodeConfig, launch: &Launch) -> Vec<Check> {
     let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO);
     let HealthFacts { answer_deadline, register_deadline, .. } = node.health;
     let (answer, register) = (seconds(answer_deadline), seconds(register_deadline));
-    let check = |name: &str, question, deadline, excusable| Check { name: name.to_owned(), question, deadline, excusable };
+    let check =
+        |name: &str, question, deadline, excusable| Check { name: name.to_owned(), question, deadline, excusable };
     let mut checks = vec![check("version", Question::Version, answer, false)];
     match node.role {
         Role::Agent => {

@@ -92,11 +92,8 @@ fn an_undecided_set_is_confirmed_when_the_master_is_back() {
 
 #[test]
 fn what_the_old_set_could_not_tell_is_not_held_against_the_new_one() {
-    let could_not = |name: &str| CheckReport {
-        name: name.to_owned(),
-        answer: Answer::CannotTell,
-        detail: String::new(),
-    };
+    let could_not =
+        |name: &str| CheckReport { name: name.to_owned(), answer: Answer::CannotTell, detail: String::new() };
     let mut excused = watch(&[could_not("slow"), could_not("fast")]);
     assert_eq!(round(&mut excused, 101, [Yes, No]), "pending");
     round(&mut excused, 130, [Yes, No]);

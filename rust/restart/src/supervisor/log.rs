@@ -143,6 +143,8 @@ mod tests {
         log.rotate(1000).unwrap();
         writeln!(file, "after").unwrap();
         assert_eq!(log.last_lines(offset), ["after"]);
-        assert!(std::fs::read_to_string(super::directory(root.path()).join("mesos.log.1")).unwrap().ends_with("the end\n"));
+        assert!(
+            std::fs::read_to_string(super::directory(root.path()).join("mesos.log.1")).unwrap().ends_with("the end\n")
+        );
     }
 }

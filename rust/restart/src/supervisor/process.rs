@@ -111,7 +111,8 @@ impl ProcessSupervisor {
         };
         let written = records::keep_mesos(&*self.store, &record).map_err(store("write down which process is Mesos"));
         let ordered = written.and_then(|()| {
-            let input = child.stdin.take().ok_or_else(|| system("reach the launcher", io::ErrorKind::BrokenPipe.into()))?;
+            let input =
+                child.stdin.take().ok_or_else(|| system("reach the launcher", io::ErrorKind::BrokenPipe.into()))?;
             launcher::order(launch, input).map_err(|error| system("give the launcher its order", error))
         });
         if let Err(error) = ordered {

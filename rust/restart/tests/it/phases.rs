@@ -115,7 +115,10 @@ fn line(phase: Phase, event: Event, previous: bool) -> Option<String> {
 }
 
 fn lines(previous: bool) -> Vec<String> {
-    Phase::ALL.iter().flat_map(|phase| Event::ALL.iter().filter_map(move |event| line(*phase, *event, previous))).collect()
+    Phase::ALL
+        .iter()
+        .flat_map(|phase| Event::ALL.iter().filter_map(move |event| line(*phase, *event, previous)))
+        .collect()
 }
 
 #[test]

@@ -280,12 +280,11 @@ impl Shared {
 }
 
 impl Pings for Shared {
-    fn note(&self, report: &AttemptReport, _: Option<&str>) -> Result<(), Problem> {
+    fn note(&self, report: &AttemptReport, _: Option<&str>) {
         let state = report.state;
         if self.get().pings.last() != Some(&state) {
             self.effect(|world| world.pings.push(state));
         }
-        Ok(())
     }
 }
 
@@ -295,7 +294,9 @@ impl Supervisor for Shared {
         world.look();
         Ok(match &world.process {
             Some(process) => Life::Runs(Running { generation: process.generation, pid: process.pid }),
-            None if world.started_in == Some(world.boot) && world.ended => Life::Ended("it exited with status 1".to_owned()),
+            None if world.started_in == Some(world.boot) && world.ended => {
+                Life::Ended("it exited with status 1".to_owned())
+            }
             None => Life::Absent,
         })
     }
