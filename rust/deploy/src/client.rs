@@ -1,1 +1,253 @@
-//! To be written.
+//! Nodes over HTTP: what the controller asks, each question with a deadline.
+
+use std::time::Duration;
+
+use dcos_api::types::deploy::PlannedNode;
+use dcos_api::types::pkg::{AvailablePackages, FetchPackage, FetchRequest, Job, JobState, NodeState, ValidateRequest};
+use dcos_api::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartStatus};
+use dcos_core::validate::Report;
+use dcos_core::{PackageId, Problem};
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::event::{Answer, Fetching, Request, Ticket, Trouble};
+
+/// How long to wait for a connection.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// How long a node may take to say what it has, or how far it is.
+const QUICK: Duration = Duration::from_secs(5);
+
+/// How long a node may take over what reads its packages or its repositories: validating, staging, listing offers.
+const SLOW: Duration = Duration::from_secs(60);
+
+/// How many bytes of an answer are read at most: a node with thousands of packages says some megabytes.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+
+/// A client of nodes.
+#[derive(Clone, Debug)]
+pub struct NodeClient {
+    http: reqwest::Client,
+    /// The origin that nodes report to, if their configuration names it.
+    report_to: Option<String>,
+}
+
+/// A client that can't be made.
+#[derive(Debug, thiserror::Error)]
+#[error("can't make an HTTP client")]
+pub struct ClientError(#[source] reqwest::Error);
+
+impl NodeClient {
+    /// A client; nodes are asked to report to `report_to`.
+    ///
+    /// # Errors
+    /// If TLS can't be set up.
+    pub fn new(report_to: Option<String>) -> Result<Self, ClientError> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            // Nodes are asked directly, whatever the environment of Mesos says, and are not followed elsewhere.
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("dcos-bits/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(ClientError)?;
+        Ok(Self { http, report_to })
+    }
+
+    /// Asks a node what the controller wants to know. [`Request::Cancel`] has no answer.
+    pub async fn ask(&self, url: &str, request: Request) -> Option<Answer> {
+        Some(match request {
+            Request::Fetch(packages) => Answer::Fetch(self.fetch(url, packages).await),
+            Request::Job(id) => Answer::Fetch(self.job(url, &id).await),
+            Request::Validate(set) => {
+                let body = ValidateRequest { set };
+                let answer: Result<Report, Trouble> = self.post(url, "/pkg/validate", &body, SLOW).await;
+                Answer::Validated(answer.and_then(valid))
+            }
+            Request::Begin { attempt, set, term, retry_failed, allow_task_loss } => {
+                let report_to = self.report_to.clone();
+                let body =
+                    BeginRequest { set, attempt, term, report_to, retry_failed, allow_task_loss, ..Default::default() };
+                let answer: Result<BeginAnswer, Trouble> = self.post(url, "/restart/begin", &body, SLOW).await;
+                Answer::Begun(answer.and_then(ticket))
+            }
+            Request::Go(ticket) => {
+                let answer: Result<GoAnswer, Trouble> =
+                    self.post(url, "/restart/go", &GoRequest { ticket }, QUICK).await;
+                Answer::Went(answer.map(|_| ()))
+            }
+            Request::Status(attempt) => Answer::Status(self.status(url).await.map(|status| {
+                let mut all = status.attempt.into_iter().chain(status.last_attempts);
+                all.find(|report| report.attempt == attempt).map(Box::new)
+            })),
+            Request::Set => Answer::Set(self.state(url).await.and_then(|state| match state.active {
+                Some(active) => Ok(active.packages),
+                None => Err(Trouble::Unreachable("it has no active set".to_owned())),
+            })),
+            Request::Cancel(attempt) => {
+                let path = format!("/restart/attempts/{attempt}");
+                if let Err(trouble) = self.send::<(), serde_json::Value>(Method::DELETE, url, &path, None, QUICK).await
+                {
+                    // The ticket dies by itself soon.
+                    tracing::debug!(url, attempt, %trouble, "an attempt was not cancelled");
+                }
+                return None;
+            }
+        })
+    }
+
+    /// What a node has: `GET /pkg/state`.
+    ///
+    /// # Errors
+    /// If it does not answer, or says no.
+    pub async fn state(&self, url: &str) -> Result<NodeState, Trouble> {
+        self.get(url, "/pkg/state", QUICK).await
+    }
+
+    /// What a node's repositories offer: `GET /pkg/available`.
+    ///
+    /// # Errors
+    /// If it does not answer, or says no.
+    pub async fn available(&self, url: &str) -> Result<AvailablePackages, Trouble> {
+        self.get(url, "/pkg/available", SLOW).await
+    }
+
+    /// Where a node's restarts stand: `GET /restart/status`.
+    ///
+    /// # Errors
+    /// If it does not answer, or says no.
+    pub async fn status(&self, url: &str) -> Result<RestartStatus, Trouble> {
+        self.get(url, "/restart/status", QUICK).await
+    }
+
+    /// Fills in what a node says that the restart of a plan would do. Only a node that has everything can say.
+    ///
+    /// # Errors
+    /// If it does not answer, or would refuse.
+    pub async fn foresee(&self, url: &str, node: &mut PlannedNode, allow_task_loss: bool) -> Result<(), Trouble> {
+        let body = BeginRequest {
+            set: node.to.clone(),
+            attempt: "dry-run".to_owned(),
+            dry_run: true,
+            allow_task_loss,
+            ..Default::default()
+        };
+        let answer: BeginAnswer = self.post(url, "/restart/begin", &body, SLOW).await?;
+        node.tasks_lost = Some(answer.plan.tasks_lost);
+        node.absence_estimate_ms = answer.plan.absence_estimate_ms;
+        Ok(())
+    }
+
+    async fn fetch(&self, url: &str, packages: Vec<PackageId>) -> Result<Fetching, Trouble> {
+        let packages = packages.into_iter().map(|id| FetchPackage { id, url: None, sha256: None }).collect();
+        let job = self.post(url, "/pkg/fetch", &FetchRequest { packages, callback: None }, SLOW).await?;
+        Ok(fetching(job))
+    }
+
+    async fn job(&self, url: &str, id: &str) -> Result<Fetching, Trouble> {
+        self.get(url, &format!("/pkg/jobs/{id}"), QUICK).await.map(fetching)
+    }
+
+    /// `GET` of JSON from any server, such as the master's own endpoints.
+    ///
+    /// # Errors
+    /// If it does not answer, or says no.
+    pub async fn get<T: DeserializeOwned>(&self, url: &str, path: &str, deadline: Duration) -> Result<T, Trouble> {
+        self.send::<(), T>(Method::GET, url, path, None, deadline).await
+    }
+
+    async fn post<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        url: &str,
+        path: &str,
+        body: &B,
+        deadline: Duration,
+    ) -> Result<T, Trouble> {
+        self.send(Method::POST, url, path, Some(body), deadline).await
+    }
+
+    async fn send<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: &str,
+        path: &str,
+        body: Option<&B>,
+        deadline: Duration,
+    ) -> Result<T, Trouble> {
+        let address = format!("{}{path}", url.trim_end_matches('/'));
+        let what = format!("{method} {address}");
+        let failed = |error: reqwest::Error| {
+            // The address is in `what` already.
+            let cause = Problem::chain(&error.without_url());
+            Trouble::Unreachable(format!("{what}: {cause}"))
+        };
+        let mut request = self.http.request(method, &address).timeout(deadline);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let mut response = request.send().await.map_err(failed)?;
+        let status = response.status();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > MOST_BYTES {
+                return Err(Trouble::Unreachable(format!("{what}: the answer is longer than {MOST_BYTES} bytes")));
+            }
+        }
+        if status.is_success() {
+            let unreadable = |error| Trouble::Unreachable(format!("{what}: the answer is not understood: {error}"));
+            return serde_json::from_slice(&bytes).map_err(unreadable);
+        }
+        Err(trouble(&what, status, &bytes))
+    }
+}
+
+/// What an answer other than success means.
+fn trouble(what: &str, status: StatusCode, body: &[u8]) -> Trouble {
+    let problem: Option<Problem> = serde_json::from_slice(body).ok();
+    match status {
+        // Mesos, or something in between, speaks for a module that is not up: that may pass.
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            let why = problem.map_or_else(String::new, |problem| format!(": {}", problem.detail));
+            Trouble::Unreachable(format!("{what}: {status}{why}"))
+        }
+        _ => Trouble::Refused(problem.unwrap_or_else(|| {
+            let code = dcos_core::ExitCode::from_http_status(status.as_u16());
+            let mut problem = Problem::new(code, "unexpected-answer", format!("{what}: {status}"));
+            problem.status = status.as_u16();
+            problem
+        })),
+    }
+}
+
+fn fetching(job: Job) -> Fetching {
+    match job.state {
+        JobState::Running => Fetching::Running(job.id),
+        JobState::Done => Fetching::Done,
+        JobState::Failed | JobState::Cancelled => {
+            let of_package = job
+                .packages
+                .into_iter()
+                .find_map(|package| package.detail.map(|detail| format!("`{}`: {detail}", package.id)));
+            let why = job.problem.map(|problem| problem.detail).or(of_package);
+            Fetching::Failed(why.unwrap_or_else(|| "the job was cancelled".to_owned()))
+        }
+    }
+}
+
+fn valid(report: Report) -> Result<(), Trouble> {
+    if report.valid {
+        return Ok(());
+    }
+    let mut problem = Problem::new(dcos_core::ExitCode::Refused, "invalid-set", "the set can't work there");
+    problem.problems = report.problems;
+    Err(Trouble::Refused(problem))
+}
+
+fn ticket(answer: BeginAnswer) -> Result<Ticket, Trouble> {
+    match (answer.ticket, answer.expires_in_ms) {
+        (Some(ticket), Some(expires_in_ms)) => Ok(Ticket { ticket, expires_in_ms }),
+        _ => Err(Trouble::Unreachable("it began without giving a ticket".to_owned())),
+    }
+}

@@ -31,4 +31,5 @@ pub mod store;
 pub mod strategy;
 pub mod view;
 
+pub use shell::{Created, DeployHandle, ShellError, start};
 pub use store::{MemoryStore, StateStore, StoreError};

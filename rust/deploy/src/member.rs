@@ -19,6 +19,9 @@ pub const POLL: u64 = 1_000;
 /// How long to wait before a node that did not answer, or was busy, is asked again, in milliseconds.
 pub const RETRY: u64 = 2_000;
 
+/// How many times [`RETRY`] the pause grows to while a node gives no ticket.
+const LONGEST_PAUSE: u32 = 10;
+
 /// How long a ticket is good, in milliseconds, where the node's answer is not known any more.
 pub const TICKET_LIFE: u64 = 10_000;
 
@@ -180,10 +183,8 @@ impl Node<'_> {
                 }
                 None => self.go(ticket),
             },
-            Err(Trouble::Unreachable(why)) => self.requeue(RETRY, Some(why)),
-            Err(Trouble::Refused(problem)) if problem.name() == "attempt-running" => {
-                self.requeue(RETRY, Some(problem.detail));
-            }
+            Err(Trouble::Unreachable(why)) => self.in_vain(why),
+            Err(Trouble::Refused(problem)) if problem.name() == "attempt-running" => self.in_vain(problem.detail),
             Err(trouble @ Trouble::Refused(_)) => {
                 let text = format!("refused to begin: {trouble}");
                 self.tell("node-refused", text.clone());
@@ -204,6 +205,14 @@ impl Node<'_> {
         self.desk.ask(self.rollout, self.index, Request::Go(ticket.ticket));
     }
 
+    /// Puts the node back in line after it gave no ticket, with a pause that grows.
+    fn in_vain(&mut self, why: String) {
+        let member = &mut self.rollout.members[self.index];
+        member.vain += 1;
+        let pause = RETRY * u64::from(member.vain.min(LONGEST_PAUSE));
+        self.requeue(pause, Some(why));
+    }
+
     /// Puts the node back in line: nothing was stopped on it.
     fn requeue(&mut self, pause: u64, trouble: Option<String>) {
         let member = &mut self.rollout.members[self.index];
@@ -219,6 +228,7 @@ impl Node<'_> {
         match answer {
             Ok(()) => {
                 self.desk.going.remove(&key);
+                self.rollout.members[self.index].vain = 0;
                 self.enter(Stage::Watching(AttemptState::Staged), "");
                 self.again(POLL / 4, None);
             }
@@ -332,6 +342,17 @@ impl Node<'_> {
         self.enter(stage, detail);
         self.rollout.members[self.index].log = log;
         *self.work() = Work::default();
+    }
+
+    /// Whether the node was asked for a ticket in vain for so long that it counts as refusing. Time alone would never
+    /// tell if the controller itself restarted again and again: its deadlines start anew then.
+    pub(crate) fn gave_no_ticket(&mut self) -> bool {
+        let timeout = self.rollout.header.strategy.node_timeout * 1_000;
+        let most = u64::from(LONGEST_PAUSE) + timeout / (RETRY * u64::from(LONGEST_PAUSE));
+        let now = self.now.mono;
+        let member = &self.rollout.members[self.index];
+        let late = member.work.since.is_some_and(|since| now.saturating_sub(since) >= timeout);
+        late || u64::from(member.vain) > most
     }
 
     /// Leaves the node as it is: it was dead before its turn came.

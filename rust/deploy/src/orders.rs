@@ -24,7 +24,7 @@ pub(crate) fn carry_out(
     now: Now,
 ) {
     let outcome = match order {
-        Order::Create(draft) => create(rollouts, desk, *draft, by, now).map(Outcome::Deployment),
+        Order::Create(draft) => create(rollouts, desk, *draft, by.as_deref(), now).map(Outcome::Deployment),
         Order::Command(number, order) => {
             command(rollouts, desk, (number, order), by.as_deref(), now).map(|()| Outcome::Deployment(number))
         }
@@ -59,13 +59,7 @@ fn running(other: &Rollout, node: &str) -> Problem {
         .hint(format!("or end it: `dcos deploy abort {id}`"))
 }
 
-fn create(
-    rollouts: &mut Rollouts,
-    desk: &mut Desk,
-    draft: Draft,
-    by: Option<String>,
-    now: Now,
-) -> Result<u64, Problem> {
+fn create(rollouts: &mut Rollouts, desk: &mut Desk, draft: Draft, by: Option<&str>, now: Now) -> Result<u64, Problem> {
     let nodes = draft.nodes.iter().filter(|node| node.left.is_none()).map(|node| node.node.as_str()).collect();
     if let Some((other, node)) = in_the_way(rollouts, &nodes, 0) {
         return Err(running(other, node));
@@ -85,7 +79,7 @@ fn create(
         stop: None,
         reason: String::new(),
         created_at: now.wall,
-        created_by: by.clone(),
+        created_by: by.map(str::to_owned),
         finished_at: None,
     };
     let member = |node: crate::plan::Planned| Member {
@@ -100,6 +94,7 @@ fn create(
         back: false,
         touched: false,
         tries: 0,
+        vain: 0,
         attempt: None,
         retry: false,
         late: node.left.as_ref().is_some_and(|left| left.late),
@@ -114,7 +109,7 @@ fn create(
     desk.changed(&rollout);
     let waves = rollout.header.waves.len();
     let nodes: usize = rollout.header.waves.iter().map(Vec::len).sum();
-    let text = format!("{} asked for it: {nodes} nodes in {waves} waves", name(by.as_deref()));
+    let text = format!("{} asked for it: {nodes} nodes in {waves} waves", name(by));
     desk.tell("deployment-created", (Some(rollout.id()), None), text, now);
     if waves == 0 {
         rollout::end(&mut rollout, Ending::Done, "every node has the set already".to_owned(), desk, now);
@@ -255,6 +250,7 @@ fn retry(rollout: &mut Rollout, desk: &mut Desk, now: Now) -> Result<(), Problem
         let member = &mut rollout.members[index];
         member.retry |= failed;
         member.back = false;
+        member.vain = 0;
         member.late = false;
         member.log = Vec::new();
         member.work = Work::default();

@@ -332,7 +332,7 @@ fn start_some(rollout: &mut Rollout, wave: &[usize], desk: &mut Desk, now: Now) 
             skipped = true;
         } else if room == 0 {
             break;
-        } else if work.since.is_some_and(|since| now.mono.saturating_sub(since) >= timeout) {
+        } else if (Node { rollout, index, desk, now }).gave_no_ticket() {
             let why = work.trouble.unwrap_or_default();
             Node { rollout, index, desk, now }
                 .refuse(format!("could not be started within {} s: {why}", timeout / 1_000));
@@ -451,6 +451,7 @@ pub(crate) fn roll_back(
         desk.enter(rollout, *index, Stage::Ready, String::new(), now);
         let member = &mut rollout.members[*index];
         member.back = true;
+        member.vain = 0;
         member.work = Work::default();
     }
     let text = format!("{} nodes get their old sets back: {reason}", indexes.len());
@@ -477,7 +478,7 @@ fn put_back(rollout: &mut Rollout, ending: Ending, desk: &mut Desk, now: Now) {
         return match (failures.first(), rollout.header.stop.take()) {
             (Some(first), _) => {
                 let text = format!("{reason}; the old set could not be put back: {}", epitaph(rollout, *first));
-                end(rollout, Ending::Failed, text, desk, now)
+                end(rollout, Ending::Failed, text, desk, now);
             }
             (None, Some(Stop::Abort(why))) => end(rollout, Ending::Aborted, format!("{reason}; {why}"), desk, now),
             (None, _) => end(rollout, ending, reason, desk, now),
@@ -499,7 +500,7 @@ fn put_back(rollout: &mut Rollout, ending: Ending, desk: &mut Desk, now: Now) {
         let (name, work) = (rollout.members[index].node.clone(), rollout.members[index].work.clone());
         // A node that waits for its turn is not late; one that is missing, or that could not begin, is.
         let missing = missing_for(desk, &name, now);
-        let late = work.since.is_some_and(|since| now.mono.saturating_sub(since) >= timeout);
+        let late = Node { rollout, index, desk, now }.gave_no_ticket();
         if started < room && (missing >= timeout || late) {
             let why = work.trouble.unwrap_or_default();
             let text = format!("the old set could not be put back within {} s: {why}", timeout / 1_000);

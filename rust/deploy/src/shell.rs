@@ -1,1 +1,220 @@
-//! To be written.
+//! The tasks around the controller.
+//!
+//! One thread owns the state and the log: it takes in events one by one, writes the facts of each step, and only then
+//! hands out its actions. It is a thread and not a task, since writing blocks, and since nothing may come between a
+//! write and what follows from it. Questions to nodes are tasks, a bounded number at once; each sends one answer back.
+//! Two more tasks tell the time and read the inventory.
+//!
+//! A log that can't be written stops the controller: what it decided is not known to be kept, so nothing is done about
+//! it. The state is then rebuilt from the log, again and again until that works, as after a restart.
+
+mod core;
+mod create;
+mod handle;
+
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use dcos_core::Problem;
+use dcos_core::node::NodeConfig;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::client::{ClientError, NodeClient};
+use crate::event::{Action, Answer, Event, Request, Trouble};
+use crate::inventory::{Inventory, Listed, NoInventory};
+use crate::store::StateStore;
+
+pub use self::handle::{Created, DeployHandle};
+
+/// How often the controller is told that time has passed.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often the inventory is read.
+const INVENTORY: Duration = Duration::from_secs(2);
+
+/// How many questions that may take long (fetching, validating, looking) are out at once.
+const SLOW_QUESTIONS: usize = 32;
+
+/// How many questions that decide about a restart are out at once. They never wait behind the slow ones.
+const QUICK_QUESTIONS: usize = 256;
+
+/// How many messages wait for the controller before those who send them must wait.
+const MESSAGES: usize = 1_024;
+
+/// A shell that can't be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ShellError {
+    /// Nodes can't be asked.
+    #[error("can't start the controller of deployments")]
+    Client(#[source] ClientError),
+    /// The thread can't be made.
+    #[error("can't start the thread of the controller")]
+    Thread(#[source] std::io::Error),
+    /// There is no runtime for its tasks.
+    #[error("the controller of deployments needs a tokio runtime around it")]
+    Runtime(#[source] tokio::runtime::TryCurrentError),
+}
+
+/// What the controller's thread is told.
+enum Message {
+    /// Something to take in.
+    Event(Event),
+    /// An order, and where its outcome goes.
+    Order(handle::Given),
+    /// Something to read from the state.
+    Read(handle::Reader),
+}
+
+/// What tasks share.
+#[derive(Debug)]
+struct Shared {
+    client: NodeClient,
+    inventory: Inventory,
+    slow: Semaphore,
+    quick: Semaphore,
+    /// The nodes as they were listed last, or why they are not known.
+    listed: RwLock<Result<Vec<Listed>, NoInventory>>,
+}
+
+impl Shared {
+    fn listed(&self) -> Result<Vec<Listed>, NoInventory> {
+        // Whoever panicked while writing left either the old list or the new one.
+        self.listed.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Reads the inventory and keeps it.
+    async fn refresh(&self) -> Result<Vec<Listed>, NoInventory> {
+        let read = self.inventory.read().await;
+        *self.listed.write().unwrap_or_else(std::sync::PoisonError::into_inner) = read.clone();
+        read
+    }
+}
+
+/// Starts the controller of this master. It opens its log on its own thread; the handle's methods wait for that.
+///
+/// # Errors
+/// If there is no runtime, or a thread or a client can't be made.
+pub fn start(node: &NodeConfig, store: Box<dyn StateStore>) -> Result<DeployHandle, ShellError> {
+    let runtime = tokio::runtime::Handle::try_current().map_err(ShellError::Runtime)?;
+    // Nodes refuse to report to an origin that their configuration does not name; they know their masters anyway.
+    let origin = node.origin();
+    let report_to = node.deploy.masters.iter().find(|url| url.trim_end_matches('/') == origin).map(|_| origin);
+    let client = NodeClient::new(report_to).map_err(ShellError::Client)?;
+    let silent = NoInventory::Silent("the master was not asked for its agents yet".to_owned());
+    let shared = Arc::new(Shared {
+        inventory: Inventory::new(client.clone(), node),
+        client,
+        slow: Semaphore::new(SLOW_QUESTIONS),
+        quick: Semaphore::new(QUICK_QUESTIONS),
+        listed: RwLock::new(Err(silent)),
+    });
+    let (sender, receiver) = mpsc::channel(MESSAGES);
+    let handle = DeployHandle::new(sender.clone(), Arc::clone(&shared));
+    // Without ZooKeeper a master is the only one; with it, it leads once it says so.
+    let leads = node.mesos.zk.is_none();
+    // What the shell itself holds must not keep it alive once nobody else does.
+    let tasks = Tasks { runtime, sender: sender.downgrade(), shared };
+    tasks.spawn_clock();
+    tasks.spawn_inventory();
+    let core = self::core::Core::new(store, tasks, leads);
+    let thread = std::thread::Builder::new().name("dcos-deploy".to_owned());
+    thread.spawn(move || core.run(receiver)).map_err(ShellError::Thread)?;
+    Ok(handle)
+}
+
+/// Where the controller's thread sends its actions.
+#[derive(Clone)]
+struct Tasks {
+    runtime: tokio::runtime::Handle,
+    sender: mpsc::WeakSender<Message>,
+    shared: Arc<Shared>,
+}
+
+impl Tasks {
+    fn spawn_clock(&self) {
+        let sender = self.sender.clone();
+        self.runtime.spawn(async move {
+            let mut clock = tokio::time::interval(TICK);
+            clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+            loop {
+                clock.tick().await;
+                let Some(sender) = sender.upgrade() else { return };
+                if sender.send(Message::Event(Event::Tick)).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn spawn_inventory(&self) {
+        let (sender, shared) = (self.sender.clone(), Arc::clone(&self.shared));
+        self.runtime.spawn(async move {
+            let mut clock = tokio::time::interval(INVENTORY);
+            clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                clock.tick().await;
+                if sender.strong_count() == 0 {
+                    return;
+                }
+                match shared.refresh().await {
+                    Ok(listed) => {
+                        let seen = listed.iter().map(Listed::seen).collect();
+                        let Some(sender) = sender.upgrade() else { return };
+                        if sender.send(Message::Event(Event::Inventory(seen))).await.is_err() {
+                            return;
+                        }
+                    }
+                    // Whoever waits for it says so; the master is away for some seconds in every upgrade.
+                    Err(why) => tracing::debug!(%why, "there is no list of nodes"),
+                }
+            }
+        });
+    }
+
+    /// Takes an action. Replies are for the controller's thread itself.
+    fn take(&self, action: Action, handle: impl FnOnce() -> Option<DeployHandle>) {
+        match action {
+            Action::Ask { deployment, index, token, node, url, request } => {
+                let (sender, shared) = (self.sender.clone(), Arc::clone(&self.shared));
+                self.runtime.spawn(async move {
+                    let answer = ask(&shared, &url, request).await;
+                    tracing::debug!(node, ?answer, "a node was asked");
+                    if let (Some(answer), Some(sender)) = (answer, sender.upgrade()) {
+                        let event = Event::Answered { deployment, index, token, answer };
+                        // Nobody is left to hear it if this fails.
+                        sender.send(Message::Event(event)).await.ok();
+                    }
+                });
+            }
+            Action::CatchUp { deployment, nodes } => {
+                if let Some(handle) = handle() {
+                    self.runtime.spawn(async move { handle.catch_up(deployment, nodes).await });
+                }
+            }
+            Action::Reply(..) => {}
+        }
+    }
+}
+
+/// Asks a node, when it is the question's turn.
+async fn ask(shared: &Shared, url: &str, request: Request) -> Option<Answer> {
+    let turns = match request {
+        Request::Fetch(_) | Request::Validate(_) | Request::Job(_) => &shared.slow,
+        Request::Begin { .. } | Request::Go(_) | Request::Status(_) | Request::Set | Request::Cancel(_) => {
+            &shared.quick
+        }
+    };
+    // The semaphores are never closed.
+    let _turn = turns.acquire().await;
+    shared.client.ask(url, request).await
+}
+
+/// A refusal for as long as the controller can't act.
+fn unavailable(name: &str, text: String) -> Problem {
+    Problem::new(dcos_core::ExitCode::Unreachable, name, text)
+}
+
+/// A node's trouble as a sentence.
+fn because(trouble: &Trouble) -> String {
+    trouble.to_string()
+}

@@ -199,6 +199,8 @@ pub struct Member {
     pub touched: bool,
     /// How many attempts it has had.
     pub tries: u32,
+    /// How often it was asked for a ticket in vain since it last got anywhere.
+    pub vain: u32,
     /// The id of the newest one.
     pub attempt: Option<String>,
     /// Whether its set may be tried although it failed there before.

@@ -233,6 +233,7 @@ impl<'a> Context<'a> {
             Phase::Validating => {
                 return format!("waits for {} to say whether the set can work", or_nobody(&self.behind));
             }
+            Phase::RollingBack(_) if !member.back => return "keeps its set: it was not started".to_owned(),
             Phase::Restarting | Phase::RollingBack(_) | Phase::Ended(_) => {}
         }
         if let Some(closed) = &self.closed {

@@ -222,7 +222,8 @@ impl Node {
     /// An attempt goes on; after how many milliseconds again, if it does.
     pub(super) fn proceeds(&mut self, id: &str, random: &mut Random) -> Option<u64> {
         let (fate, new, gone) = (self.fate, self.new.clone(), self.gone);
-        let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == id)?;
+        // An attempt that can't tell is over once another one began.
+        let attempt = self.attempts.last_mut().filter(|attempt| attempt.id == id)?;
         if gone {
             return None;
         }

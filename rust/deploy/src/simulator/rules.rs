@@ -56,10 +56,11 @@ impl Rules {
         if *count > 1 {
             problems.push(format!("{} is done twice", node.name));
         }
-        // A node that was given up, having hung or died, is not under way by anybody's doing.
+        // A node that hung or died on its way and was given up counts no more, also while its old set is put back in vain.
         let counts = |node: &&Node| {
             let member = rollout.members.iter().find(|member| member.node == node.name);
-            node.is_under_way() && !member.is_some_and(|member| member.stage.is_over())
+            let given_up = member.is_some_and(|it| it.stage.is_over() || node.last_goal() != Some(it.goal()));
+            node.is_under_way() && !given_up
         };
         let under_way: Vec<&Node> = nodes.iter().filter(counts).collect();
         let masters = under_way.iter().filter(|node| node.role == Role::Master).count();

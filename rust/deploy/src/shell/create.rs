@@ -1,0 +1,130 @@
+//! From a request for a deployment to a draft: every node that it may concern is asked what it has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dcos_api::types::deploy::{Amount, CreateDeployment, DeploymentPlan, PlannedNode, Strategy, Targets, plan_refused};
+use dcos_core::Problem;
+use dcos_core::attempt::AttemptReport;
+use dcos_core::validate::Finding;
+use tokio::task::JoinSet;
+
+use super::handle::DeployHandle;
+use super::{Shared, because};
+use crate::inventory::Listed;
+use crate::plan::{Draft, Look, Observed, plan};
+use crate::view;
+
+/// Nodes keep what their repositories offer for up to five seconds: what was published just before the request may be
+/// missing so long. So a plan that lacks packages is tried again until then.
+const LOOKS: u32 = 4;
+
+/// How long to wait before nodes are asked again what their repositories offer.
+const PAUSE: Duration = Duration::from_secs(2);
+
+impl DeployHandle {
+    /// Drafts a deployment.
+    pub(super) async fn draft(&self, request: &CreateDeployment) -> Result<Draft, Problem> {
+        let mut looks = 1;
+        loop {
+            match plan(request, &self.look(&request.targets).await?) {
+                Ok(draft) => return Ok(draft),
+                Err(findings) if looks < LOOKS && findings.iter().any(may_pass) => {
+                    tokio::time::sleep(PAUSE).await;
+                    looks += 1;
+                }
+                Err(findings) => return Err(plan_refused(findings)),
+            }
+        }
+    }
+
+    /// Asks the nodes that `targets` may mean, and all masters, what they have.
+    async fn look(&self, targets: &Targets) -> Result<Vec<Observed>, Problem> {
+        let mut asked = JoinSet::new();
+        for (place, listed) in self.listed().await?.into_iter().enumerate() {
+            let shared = Arc::clone(&self.shared);
+            let meant = (targets.nodes.is_empty() || targets.nodes.contains(&listed.node))
+                && (targets.roles.is_empty() || targets.roles.contains(&listed.role));
+            asked.spawn(async move {
+                // The semaphore is never closed.
+                let _turn = shared.slow.acquire().await;
+                (place, observe(&shared, listed, meant).await)
+            });
+        }
+        let mut observed = asked.join_all().await;
+        observed.sort_by_key(|(place, _)| *place);
+        Ok(observed.into_iter().map(|(_, observed)| observed).collect())
+    }
+
+    /// The draft as a plan, with what nodes that have everything already say of their restart.
+    pub(super) async fn foreseen(&self, draft: Draft) -> DeploymentPlan {
+        let mut plan = draft.to_plan();
+        let allow_task_loss = plan.strategy.allow_task_loss;
+        let mut asked = JoinSet::new();
+        let nodes = std::mem::take(&mut plan.nodes).into_iter().zip(draft.nodes);
+        for (place, (mut node, planned)) in nodes.enumerate() {
+            let shared = Arc::clone(&self.shared);
+            asked.spawn(async move {
+                if planned.left.is_none() && planned.fetch.is_empty() {
+                    let _turn = shared.slow.acquire().await;
+                    if let Err(trouble) = shared.client.foresee(&planned.url, &mut node, allow_task_loss).await {
+                        node.detail = format!("it would refuse: {trouble}");
+                    }
+                }
+                (place, node)
+            });
+        }
+        let mut nodes: Vec<(usize, PlannedNode)> = asked.join_all().await;
+        nodes.sort_by_key(|(place, _)| *place);
+        plan.nodes = nodes.into_iter().map(|(_, node)| node).collect();
+        plan
+    }
+
+    /// Deploys a finished deployment's change to nodes that were dead then.
+    pub(super) async fn catch_up(&self, number: u64, nodes: Vec<String>) {
+        let old = match self.read(move |state, now| view::deployment(state, number, now)).await {
+            Ok(Some(old)) => old,
+            Ok(None) | Err(_) => return,
+        };
+        let strategy =
+            Strategy { waves: vec![Amount::Percent(100)], exclude: Vec::new(), stage_only: false, ..old.strategy };
+        let targets = Targets { nodes: nodes.clone(), ..Targets::default() };
+        let request = CreateDeployment { change: old.change, targets, strategy, dry_run: false };
+        if let Err(problem) = self.create(request, Some(format!("catch-up of d{number}"))).await {
+            // They show as drifting: `dcos slave list`.
+            tracing::warn!(?nodes, problem = problem.detail, "nodes that came back were not caught up");
+        }
+    }
+}
+
+/// Whether a finding may be gone in a moment.
+fn may_pass(finding: &Finding) -> bool {
+    matches!(finding.code.as_str(), "not-available" | "repositories-unreachable")
+}
+
+async fn observe(shared: &Shared, listed: Listed, meant: bool) -> Observed {
+    let look = match shared.client.state(&listed.url).await {
+        Err(trouble) => Err(because(&trouble)),
+        Ok(state) => {
+            let available = match meant && listed.alive {
+                false => Ok(Arc::default()),
+                true => match shared.client.available(&listed.url).await {
+                    Ok(available) => {
+                        Ok(Arc::new(available.packages.into_iter().map(|package| package.pkginfo).collect()))
+                    }
+                    Err(trouble) => Err(because(&trouble)),
+                },
+            };
+            let under_way = |report: &AttemptReport| !report.state.is_final();
+            Ok(Look {
+                group: state.group,
+                active: state.active.map(|active| active.packages),
+                local: state.packages.into_iter().collect(),
+                available,
+                busy: state.last_attempt.filter(under_way).map(|report| report.attempt),
+            })
+        }
+    };
+    let Listed { node, url, role, attributes, alive, host, .. } = listed;
+    Observed { node, url, role, attributes, alive, host, look }
+}

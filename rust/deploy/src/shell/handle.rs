@@ -1,0 +1,270 @@
+//! What others hold of the controller.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dcos_api::types::deploy::{
+    Acknowledgement, ClusterNode, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand,
+    DeploymentPlan, Deployments, Halt, HaltRequest, Halts, PulseAnswer, ResumeRequest,
+};
+use dcos_core::attempt::Ping;
+use dcos_core::{ExitCode, Problem};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::{Message, Shared, because, unavailable};
+use crate::event::{Now, Order, Outcome};
+use crate::inventory::Listed;
+use crate::state::State;
+use crate::view;
+
+/// How long a node may take to say what it has when somebody lists all nodes.
+const GLANCE: Duration = Duration::from_secs(3);
+
+/// What came of a request for a deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It was a dry run: this is what would happen.
+    Plan(DeploymentPlan),
+    /// The deployment began.
+    Deployment(Deployment),
+}
+
+/// An order on its way to the controller.
+pub(super) struct Given {
+    pub(super) order: Order,
+    pub(super) by: Option<String>,
+    pub(super) reply: oneshot::Sender<Result<Outcome, Problem>>,
+}
+
+/// Something that reads the state.
+pub(super) type Reader = Box<dyn FnOnce(Result<(&State, Now), Problem>) + Send>;
+
+/// The controller, for whoever serves it. Clones share it; when the last one is gone, the controller ends.
+#[derive(Clone, Debug)]
+pub struct DeployHandle {
+    sender: mpsc::Sender<Message>,
+    pub(super) shared: Arc<Shared>,
+}
+
+fn gone() -> Problem {
+    unavailable("deploy-ended", "the controller of deployments has ended".to_owned())
+}
+
+fn no_such_deployment(id: &str) -> Problem {
+    Problem::new(ExitCode::NotFound, "no-such-deployment", format!("there is no deployment `{id}`"))
+        .hint("list them with `dcos deploy list`")
+}
+
+/// The number in a deployment's id.
+fn number(id: &str) -> Result<u64, Problem> {
+    let digits = id.strip_prefix('d').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| no_such_deployment(id))
+}
+
+impl DeployHandle {
+    pub(super) const fn new(sender: mpsc::Sender<Message>, shared: Arc<Shared>) -> Self {
+        Self { sender, shared }
+    }
+
+    /// Starts a deployment, or says what it would do.
+    ///
+    /// # Errors
+    /// `plan-refused` with every finding, `deployment-running` if another one is under way on the same nodes, or that
+    /// the controller can't act now.
+    pub async fn create(&self, request: CreateDeployment, by: Option<String>) -> Result<Created, Problem> {
+        let draft = self.draft(&request).await?;
+        if request.dry_run {
+            return Ok(Created::Plan(self.foreseen(draft).await));
+        }
+        match self.order(Order::Create(Box::new(draft)), by).await? {
+            Outcome::Deployment(number) => self.deployment(number).await.map(Created::Deployment),
+            Outcome::Halted(_) | Outcome::Done => Err(gone()),
+        }
+    }
+
+    /// The deployments that are kept, newest first.
+    ///
+    /// # Errors
+    /// If the controller has no state to show.
+    pub async fn list(&self) -> Result<Deployments, Problem> {
+        self.read(view::deployments).await
+    }
+
+    /// One deployment.
+    ///
+    /// # Errors
+    /// `no-such-deployment`, or that the controller has no state to show.
+    pub async fn get(&self, id: &str) -> Result<Deployment, Problem> {
+        self.deployment(number(id)?).await
+    }
+
+    /// Tells a deployment something.
+    ///
+    /// # Errors
+    /// `no-such-deployment`, `not-now` if its state does not allow it, `deployment-running` if another one is in the
+    /// way, or that the controller can't act now.
+    pub async fn command(
+        &self,
+        id: &str,
+        command: DeploymentCommand,
+        by: Option<String>,
+    ) -> Result<Deployment, Problem> {
+        let number = number(id)?;
+        self.order(Order::Command(number, command), by).await?;
+        self.deployment(number).await
+    }
+
+    /// Every node of the cluster, asked just now.
+    ///
+    /// # Errors
+    /// If the master does not list its agents.
+    pub async fn nodes(&self) -> Result<ClusterNodes, Problem> {
+        let listed = self.listed().await?;
+        let mut asked = JoinSet::new();
+        for (place, node) in listed.into_iter().enumerate() {
+            let shared = Arc::clone(&self.shared);
+            asked.spawn(async move {
+                // The semaphore is never closed.
+                let _turn = shared.slow.acquire().await;
+                (place, glance(&shared, node).await)
+            });
+        }
+        let mut nodes = asked.join_all().await;
+        nodes.sort_by_key(|(place, _)| *place);
+        let mut nodes: Vec<ClusterNode> = nodes.into_iter().map(|(_, node)| node).collect();
+        let groups: Vec<String> = nodes.iter().map(|node| node.group.clone()).collect();
+        let desired = self
+            .read(move |state, _| groups.iter().map(|group| view::desired(state, group).cloned()).collect::<Vec<_>>())
+            .await?;
+        for (node, desired) in nodes.iter_mut().zip(desired) {
+            node.drift = desired.is_some() && node.set.is_some() && desired != node.set;
+            node.desired = desired;
+        }
+        Ok(ClusterNodes { nodes })
+    }
+
+    /// The halts that stand.
+    ///
+    /// # Errors
+    /// If the controller has no state to show.
+    pub async fn halts(&self) -> Result<Halts, Problem> {
+        self.read(|state, _| view::halts(state)).await
+    }
+
+    /// Halts: once this answers, no further node starts until `resume` with this halt's id. It takes as long as the last
+    /// ticket lives, about ten seconds, if a node that was told to go does not answer.
+    ///
+    /// # Errors
+    /// That the controller can't act now: then nothing may be assumed.
+    pub async fn halt(&self, request: HaltRequest, by: Option<String>) -> Result<Halt, Problem> {
+        match self.order(Order::Halt(request.reason), by).await? {
+            Outcome::Halted(halt) => Ok(halt),
+            Outcome::Deployment(_) | Outcome::Done => Err(gone()),
+        }
+    }
+
+    /// Clears a halt and answers those that still stand.
+    ///
+    /// # Errors
+    /// `no-such-halt`, or that the controller can't act now.
+    pub async fn resume(&self, request: ResumeRequest, by: Option<String>) -> Result<Halts, Problem> {
+        self.order(Order::Resume { halt: request.halt_id, note: request.note }, by).await?;
+        self.halts().await
+    }
+
+    /// Takes in a monitor's pulse.
+    ///
+    /// # Errors
+    /// That the controller can't act now.
+    pub async fn pulse(&self, by: Option<String>) -> Result<PulseAnswer, Problem> {
+        self.order(Order::Pulse, by).await?;
+        self.read(|_, now| PulseAnswer { at: now.wall }).await
+    }
+
+    /// Takes in a node's ping. It only hastens a poll.
+    ///
+    /// # Errors
+    /// `no-such-attempt` if no deployment knows it: it need not be sent again; or that the controller can't act now.
+    pub async fn ping(&self, ping: Ping) -> Result<Acknowledgement, Problem> {
+        let acknowledged = ping.sequence;
+        self.order(Order::Ping(ping), None).await?;
+        Ok(Acknowledgement { acknowledged })
+    }
+
+    /// What happened after the event of that number.
+    ///
+    /// # Errors
+    /// If the controller has no state to show.
+    pub async fn events(&self, after: u64) -> Result<DeployEvents, Problem> {
+        self.read(move |state, _| view::events(state, after)).await
+    }
+
+    async fn deployment(&self, number: u64) -> Result<Deployment, Problem> {
+        let shown = self.read(move |state, now| view::deployment(state, number, now)).await?;
+        shown.ok_or_else(|| no_such_deployment(&format!("d{number}")))
+    }
+
+    /// The nodes, read anew if the last reading failed.
+    pub(super) async fn listed(&self) -> Result<Vec<Listed>, Problem> {
+        let listed = match self.shared.listed() {
+            Ok(listed) => Ok(listed),
+            Err(_) => self.shared.refresh().await,
+        };
+        listed.map_err(|why| unavailable("no-inventory", format!("can't list the nodes of the cluster: {why}")))
+    }
+
+    async fn order(&self, order: Order, by: Option<String>) -> Result<Outcome, Problem> {
+        let (reply, outcome) = oneshot::channel();
+        self.sender.send(Message::Order(Given { order, by, reply })).await.map_err(|_| gone())?;
+        outcome.await.map_err(|_| gone())?
+    }
+
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        reader: impl FnOnce(&State, Now) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (reply, answer) = oneshot::channel();
+        let reader: Reader = Box::new(move |state| {
+            // Whoever asked may have hung up.
+            reply.send(state.map(|(state, now)| reader(state, now))).ok();
+        });
+        self.sender.send(Message::Read(reader)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// A node as the list and its own endpoints have it.
+async fn glance(shared: &Shared, listed: Listed) -> ClusterNode {
+    let mut node = ClusterNode {
+        node: listed.node,
+        url: listed.url,
+        role: listed.role,
+        group: String::new(),
+        agent_id: listed.agent_id,
+        registered: listed.alive,
+        set: None,
+        desired: None,
+        drift: false,
+        mesos_version: None,
+        last_attempt: None,
+        reachable: false,
+        detail: String::new(),
+    };
+    match tokio::time::timeout(GLANCE, shared.client.state(&node.url)).await {
+        Ok(Ok(state)) => {
+            node.reachable = true;
+            node.group = state.group;
+            node.mesos_version = state.running.map(|running| running.mesos_version);
+            node.set = state.active.map(|active| active.packages);
+            node.last_attempt = state.last_attempt;
+            node.detail = state.problems.first().map_or_else(String::new, |problem| problem.detail.clone());
+            if !node.registered {
+                node.detail = "the master does not list it as active".to_owned();
+            }
+        }
+        Ok(Err(trouble)) => node.detail = because(&trouble),
+        Err(_) => node.detail = format!("it did not answer within {} s", GLANCE.as_secs()),
+    }
+    node
+}
