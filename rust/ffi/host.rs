@@ -106,7 +106,7 @@ impl Host {
         let parameters = decode(parameters).map_err(|source| Refusal::Parameters { module, source })?;
         let node = self.node.get_or_init(|| Node {
             first: family,
-            role: compose::role(&parameters),
+            role: role(&parameters),
             service: open_node(&parameters).unwrap_or_else(|refusal| Service::refuse(&refusal)),
             parameters: parameters.clone(),
         });
@@ -152,6 +152,14 @@ fn open_node(parameters: &Parameters) -> Result<Service, Refusal> {
         Ok(Err(error)) => Err(Refusal::Open(error.into())),
         Err(panicked) => Err(Refusal::Panicked(panicked)),
     }
+}
+
+/// The role of the node, if it can be read.
+fn role(parameters: &Parameters) -> Option<Role> {
+    #[cfg(feature = "test-router")]
+    let parameters =
+        &parameters.iter().filter(|(key, _)| *key != "test_router").map(|(k, v)| (k.clone(), v.clone())).collect();
+    compose::role(parameters)
 }
 
 /// The parameters as `key=value` pairs, for people.

@@ -1,4 +1,5 @@
-//! The product in a Mesos whose configuration is wrong: Mesos starts, and our endpoints say why they do not serve.
+//! The product in a Mesos whose configuration is wrong: Mesos starts, and our endpoints say why they do not serve. And,
+//! for comparison, in one whose configuration is right.
 
 use std::path::Path;
 
@@ -99,4 +100,32 @@ fn modules_that_disagree_are_refused_one_by_one() {
     let odd = details.iter().filter(|detail| detail.contains("all must have the same")).count();
     assert!(odd == 1 || odd == 3, "{details:?}");
     mesos.assert_alive();
+}
+
+#[test]
+#[ignore = "needs real Mesos and built modules: make test"]
+fn a_sound_node_serves_and_bounds_what_is_sent_to_it() {
+    for (version, role) in EVERYWHERE {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let root = directory.path().join("root");
+        std::fs::create_dir(&root).expect("a root");
+        let node = node_toml(directory.path(), role, &root);
+        let mut mesos =
+            Mesos::start(version, role, &our_modules(&built(version, "libdcos_bits.so"), &[("node", &node)]));
+        for part in ["pkg", "restart", "deploy", "provision"] {
+            let answer = mesos.get(&format!("/{part}/health"));
+            assert_eq!(answer.status, 200, "/{part}/health: {}", answer.text());
+        }
+        // Nobody is authenticated here and the node grants nothing to nobody, so whatever else there is is refused; but
+        // a body beyond 1 MiB is not even looked at.
+        let mut client = Client::connect(mesos.address);
+        let (fits, too_large) = (vec![b' '; 1024 * 1024], vec![b' '; 1024 * 1024 + 1]);
+        let mut post =
+            |body: &[u8]| client.ask("POST", "/pkg/fetch", &[("Content-Type", "application/json")], body).status;
+        assert_ne!(post(&fits), 413);
+        assert_eq!(post(&too_large), 413);
+        // What the tests of the bridge ask for does not exist.
+        assert_eq!(mesos.get("/pkg/state/panic").status, 404);
+        mesos.assert_alive();
+    }
 }
