@@ -1,16 +1,17 @@
 //! Puts the concrete parts of a node together, once, for the modules inside Mesos and for `dcos-node` alike.
 //!
 //! - `node`: the store, the restart and the jobs as the router wants them
-//! - `jobs`, `worker`, `callback`: long work, the processes that do it, and telling whoever asked for it
+//! - `jobs`, `worker`, `origins`: long work, the processes that do it, and where they may call back to
 //! - `controller`: the controller of deployments, on a master
 //!
 //! [`open`] runs on Mesos's main thread before it recovers. So it reads one file and asks the kernel whether the root can
 //! be written, and leaves the rest to threads of its own: jobs that an earlier process left, the controller's log. It
 //! changes nothing: a configuration that can't be used leaves no trace but the reason.
 
-mod callback;
+mod controller;
 mod jobs;
 mod node;
+mod origins;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -26,11 +27,11 @@ use dcos_restart::Restart;
 use dcos_store::{NodeContext, Store, StoreError};
 use rustix::fs::{Access, Mode, OFlags, access};
 use rustix::io::Errno;
-use tokio::runtime::Handle;
 
-use self::callback::Callback;
+use self::controller::{Controlled, Log};
 use self::jobs::{Jobs, Patience};
 use self::node::{Node, worker_program};
+use self::origins::Origins;
 use self::worker::Workers;
 
 /// The module parameter that names the node's file.
@@ -81,9 +82,6 @@ pub enum OpenError {
     /// Its store can't be opened.
     #[error("opening the store failed")]
     Store(#[source] StoreError),
-    /// A defect of the caller.
-    #[error("there is no runtime to run on")]
-    Runtime(#[source] tokio::runtime::TryCurrentError),
 }
 
 /// Opens the node that the module parameters name. To be called inside a runtime, which the parts then use.
@@ -92,7 +90,6 @@ pub enum OpenError {
 ///
 /// [`OpenError`] says what is wrong with the configuration or the node.
 pub fn open(parameters: &BTreeMap<String, String>) -> Result<Opened, OpenError> {
-    let runtime = Handle::try_current().map_err(OpenError::Runtime)?;
     let (path, config) = read(parameters)?;
     check_root(&config.root).map_err(|source| OpenError::Root { root: config.root.clone(), source })?;
     let context = NodeContext { config: config.clone(), file: path.clone() };
@@ -104,7 +101,7 @@ pub fn open(parameters: &BTreeMap<String, String>) -> Result<Opened, OpenError> 
         store.clone(),
         Arc::new(SystemClock),
         workers,
-        Callback::new(&config, runtime),
+        Origins::of(&config.deploy),
         config.limits.jobs,
         Patience::default(),
     );
@@ -129,10 +126,14 @@ pub fn role(parameters: &BTreeMap<String, String>) -> Option<Role> {
 fn controller(config: &NodeConfig) -> Controller {
     match config.role {
         Role::Agent => Controller::Elsewhere(config.deploy.masters.clone()),
-        Role::Master => {
-            let detail = "the controller of deployments is not put together yet";
-            Controller::Broken(Problem::new(ExitCode::Unreachable, "controller-failed", detail))
-        }
+        Role::Master => match dcos_deploy::start(config, Box::new(Log::at(config.root.join("state/deploy/log")))) {
+            Ok(handle) => Controller::Here(Arc::new(Controlled(handle))),
+            Err(error) => {
+                let detail = Problem::chain(&error);
+                tracing::error!("{detail}");
+                Controller::Broken(Problem::new(ExitCode::Unreachable, "controller-failed", detail))
+            }
+        },
     }
 }
 

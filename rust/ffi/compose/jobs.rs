@@ -16,7 +16,7 @@ use dcos_core::ports::NodeStore;
 use dcos_core::{Clock, ExitCode, PackageId, Problem, Sha256};
 use rustix::process::Signal;
 
-use super::callback::Callback;
+use super::origins::Origins;
 use super::worker::{Process, Workers, end, lives};
 
 /// How many jobs that have ended are remembered.
@@ -45,7 +45,7 @@ pub(super) struct Jobs {
     store: Arc<dyn NodeStore>,
     clock: Arc<dyn Clock>,
     workers: Workers,
-    callback: Callback,
+    origins: Origins,
     most: usize,
     patience: Patience,
     live: Mutex<BTreeMap<String, Live>>,
@@ -61,12 +61,19 @@ struct Live {
     cancelled: bool,
 }
 
+/// Who wrote that a job has ended, and so who has its caller told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EndedBy {
+    Us,
+    Worker,
+}
+
 impl Jobs {
     pub(super) fn new(
         store: Arc<dyn NodeStore>,
         clock: Arc<dyn Clock>,
         workers: Workers,
-        callback: Callback,
+        origins: Origins,
         most: usize,
         patience: Patience,
     ) -> Arc<Self> {
@@ -74,7 +81,7 @@ impl Jobs {
             store,
             clock,
             workers,
-            callback,
+            origins,
             most,
             patience,
             live: Mutex::default(),
@@ -87,7 +94,7 @@ impl Jobs {
         self.workers.available()
     }
 
-    /// Takes up what an earlier process of this node left: jobs under way, and callers that were not told.
+    /// Takes up the jobs under way that an earlier process of this node left.
     pub(super) fn resume(self: &Arc<Self>) {
         let (jobs, problems) = match self.all() {
             Ok(all) => all,
@@ -100,8 +107,6 @@ impl Jobs {
             if job.state == JobState::Running {
                 tracing::info!("job {} is taken up", job.id);
                 self.take_up(&mut self.lock(), &job.id, false);
-            } else {
-                self.tell(&job);
             }
         }
     }
@@ -114,7 +119,7 @@ impl Jobs {
         present: impl Fn(&PackageId) -> Option<Sha256>,
     ) -> Result<Job, Problem> {
         if let Some(callback) = &request.callback {
-            self.callback.check(callback)?;
+            self.origins.check(callback)?;
         }
         let job = self.job_of(request, by, present)?;
         // Held until the job's file is there: two callers who ask for the same get the same job.
@@ -131,9 +136,8 @@ impl Jobs {
             return Err(Problem::new(ExitCode::Conflict, "too-many-jobs", detail).hint("wait for some to end"));
         }
         self.write(&job)?;
-        match job.state {
-            JobState::Running => self.take_up(&mut live, &job.id, false),
-            JobState::Done | JobState::Failed | JobState::Cancelled => self.tell(&job),
+        if job.state == JobState::Running || job.callback.is_some() {
+            self.take_up(&mut live, &job.id, false);
         }
         self.forget_old(&jobs);
         Ok(job)
@@ -205,21 +209,32 @@ impl Jobs {
         self.lock().remove(id);
         self.changed.notify_all();
         match ended {
-            Ok(job) => {
+            Ok((job, by)) => {
                 tracing::info!("job {id} is {:?}", job.state);
-                self.tell(&job);
+                if by == EndedBy::Us && job.callback.is_some() {
+                    self.tell(id);
+                }
             }
             Err(problem) => tracing::error!("job {id} is left alone: {problem}"),
         }
     }
 
-    fn see_through(&self, id: &str) -> Result<Job, Problem> {
-        let mut starts = 0;
+    /// Has the caller told. The worker does that when it ends a job itself, and nothing else when it finds one ended; so
+    /// there is one place that calls others, with the node's credentials, and it is not in this process.
+    fn tell(&self, id: &str) {
+        match self.workers.start(id) {
+            Ok(child) => drop(Process::Child(child).reap()),
+            Err(problem) => tracing::warn!("whoever asked for job {id} is not told of its end: {problem}"),
+        }
+    }
+
+    fn see_through(&self, id: &str) -> Result<(Job, EndedBy), Problem> {
+        let (mut starts, mut by) = (0, EndedBy::Us);
         let mut last = String::new();
         loop {
             let job = self.get(id)?;
             if job.state != JobState::Running {
-                return Ok(job);
+                return Ok((job, by));
             }
             let process = match job.worker.filter(|worker| lives(*worker)) {
                 // It may be another's: of a Mesos before this one, or of a `dcos-node` beside it.
@@ -241,6 +256,7 @@ impl Jobs {
                 }
             };
             process.wait();
+            by = EndedBy::Worker;
             let mut live = self.lock();
             last = process.reap();
             if let Some(live) = live.get_mut(id) {
@@ -284,7 +300,7 @@ impl Jobs {
         drop(self.changed.wait_timeout_while(self.lock(), pause, waits));
     }
 
-    fn finish(&self, mut job: Job, state: JobState, problem: Option<Problem>) -> Result<Job, Problem> {
+    fn finish(&self, mut job: Job, state: JobState, problem: Option<Problem>) -> Result<(Job, EndedBy), Problem> {
         for package in &mut job.packages {
             if package.state == JobPackageState::Fetching {
                 package.state = JobPackageState::Waiting;
@@ -295,17 +311,7 @@ impl Jobs {
         job.finished_at = Some(self.clock.now());
         job.worker = None;
         self.write(&job)?;
-        Ok(job)
-    }
-
-    /// Tells a job's caller of its end, if it wants to know. Once it is told, or can't be, the file forgets who it was.
-    fn tell(&self, job: &Job) {
-        if let Some(callback) = &job.callback {
-            let mut told = job.clone();
-            told.callback = None;
-            let store = Arc::clone(&self.store);
-            self.callback.tell(callback.clone(), wire::Job::from(job.clone()), move || write(&*store, &told));
-        }
+        Ok((job, EndedBy::Us))
     }
 
     /// Forgets the oldest jobs that have ended.
@@ -389,19 +395,15 @@ impl Jobs {
     }
 
     fn write(&self, job: &Job) -> Result<(), Problem> {
-        write(&*self.store, job)
+        let bytes = serde_json::to_vec_pretty(job).map_err(|error| {
+            Problem::new(ExitCode::Unexpected, "unexpected", format!("writing job {} failed: {error}", job.id))
+        })?;
+        self.store.write_state(&Job::file_name(&job.id), &bytes)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Live>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn write(store: &dyn NodeStore, job: &Job) -> Result<(), Problem> {
-    let bytes = serde_json::to_vec_pretty(job).map_err(|error| {
-        Problem::new(ExitCode::Unexpected, "unexpected", format!("writing job {}: {error}", job.id))
-    })?;
-    store.write_state(&Job::file_name(&job.id), &bytes)
 }
 
 /// Whether two jobs get the same packages from the same places and tell the same caller.

@@ -2,8 +2,6 @@
 //! `dcos-pkg` is tested where it is, and behind a real `dcos-node` in `tests/it/node.rs`.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +10,7 @@ use std::time::Instant;
 
 use dcos_core::clock::SystemClock;
 use dcos_core::job::WorkerProcess;
-use dcos_core::node::NodeConfig;
+use dcos_core::node::DeployFacts;
 use dcos_store::Store;
 use tempfile::TempDir;
 
@@ -31,10 +29,6 @@ struct Bench {
 impl Bench {
     /// Jobs whose worker is a shell script; `$file` is the job's file and `$root` the node's root.
     fn new(script: &str) -> Self {
-        Self::with(script, &[])
-    }
-
-    fn with(script: &str, origins: &[String]) -> Self {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().to_str().unwrap();
         let program = root.path().join("worker");
@@ -42,7 +36,7 @@ impl Bench {
             format!("#!/bin/sh\nset -eu\nroot={path}\nfile={path}/state/jobs/$5.json\necho \"$$\" >> $root/starts\n");
         fs::write(&program, format!("{head}{script}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        Self { jobs: jobs(root.path(), program, origins), root }
+        Self { jobs: jobs(root.path(), program), root }
     }
 
     fn fetch(&self, ids: &[&str]) -> Job {
@@ -68,18 +62,12 @@ impl Bench {
     }
 }
 
-fn jobs(root: &Path, program: PathBuf, origins: &[String]) -> Arc<Jobs> {
-    let mut config = NodeConfig::parse(
-        "role = \"agent\"\ngroup = \"agents\"\n[mesos]\nip = \"127.0.0.1\"\nport = 5051\n\
-         master = \"127.0.0.1:5050\"\nwork_dir = \"/var/lib/mesos\"",
-    )
-    .unwrap();
-    config.deploy.allowed_origins = origins.to_vec();
+fn jobs(root: &Path, program: PathBuf) -> Arc<Jobs> {
     let store = Arc::new(Store::open(root, None).unwrap());
     let workers = Workers::new(Box::new(move || Ok(program.clone())), root.join("node.toml"));
-    let callback = Callback::new(&config, crate::runtime::handle().unwrap());
+    let deploy = DeployFacts { masters: vec!["http://127.0.0.1:9".to_owned()], ..DeployFacts::default() };
     let patience = Patience { pause: Duration::from_millis(1), end: Duration::from_millis(200) };
-    Jobs::new(store, Arc::new(SystemClock), workers, callback, 2, patience)
+    Jobs::new(store, Arc::new(SystemClock), workers, Origins::of(&deploy), 2, patience)
 }
 
 fn request(ids: &[&str]) -> FetchRequest {
@@ -168,7 +156,7 @@ fn a_worker_that_dies_is_started_again_and_given_up_after_three_times() {
 #[test]
 fn a_job_without_a_program_fails_and_says_so() {
     let root = tempfile::tempdir().unwrap();
-    let jobs = jobs(root.path(), root.path().join("nothing"), &[]);
+    let jobs = jobs(root.path(), root.path().join("nothing"));
     let job = jobs.fetch(request(&["a--1"]), &Principal(None), |_| None).unwrap();
     let job = until(|| jobs.get(&job.id).ok().filter(|job| job.state == JobState::Failed));
     assert!(job.problem.unwrap().detail.contains("nothing` failed: No such file"));
@@ -260,40 +248,41 @@ fn requests_that_contradict_themselves_are_refused() {
     let named = |name: &str| (422, name.to_owned());
     assert_eq!(refused(|it| it.packages[0].url = Some("http://a/b".to_owned())), named("digest-missing"));
     assert_eq!(refused(|it| it.packages[0].sha256 = Some(Sha256::of(b""))), named("invalid-request"));
-    for callback in ["http://elsewhere/", "http://127.0.0.1/", "file:///etc/passwd", "no address", "data:,x"] {
-        let mut request = request(&["a--1"]);
-        request.callback = Some(callback.to_owned());
-        let problem = bench.jobs.fetch(request, &Principal(None), |_| None).unwrap_err();
-        assert_eq!(problem.status, 422, "{callback}");
-    }
+    assert_eq!(refused(|it| it.callback = Some("http://elsewhere/".to_owned())), named("origin-not-allowed"));
     assert!(bench.jobs.all().unwrap().0.is_empty());
 }
 
+/// The worker tells the caller of an end that it wrote; one that finds the job ended does nothing else.
 #[test]
-fn the_caller_is_told_once() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let origin = format!("http://{}", listener.local_addr().unwrap());
-    let bench = Bench::with(FINISH, std::slice::from_ref(&origin));
-    let mut asked = request(&["a--1"]);
-    asked.callback = Some(format!("{origin}/done?by=me"));
-    let job = bench.jobs.fetch(asked, &Principal(None), |_| None).unwrap();
+fn a_caller_is_told_of_every_end_by_a_worker() {
+    let told = r#"grep -q '"state": "running"' "$file" || exit 0"#;
+    let asked = |bench: &Bench, present: Option<Sha256>| {
+        let mut request = request(&["a--1"]);
+        request.callback = Some("http://127.0.0.1:9/done?by=me".to_owned());
+        bench.jobs.fetch(request, &Principal(None), |_| present).unwrap()
+    };
+    let quiet = |bench: &Bench| until(|| bench.jobs.lock().is_empty().then_some(()));
 
-    let (mut stream, _) = listener.accept().unwrap();
-    let mut seen = String::new();
-    while !seen.contains("\"finished_at\"") {
-        let mut bytes = [0; 4096];
-        let count = stream.read(&mut bytes).unwrap();
-        assert_ne!(count, 0, "{seen}");
-        seen.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
-    }
-    stream.write_all(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n").unwrap();
-    assert!(seen.starts_with("POST /done?by=me HTTP/1.1\r\n"), "{seen}");
-    assert!(seen.contains("\"state\":\"done\""), "{seen}");
-    assert!(!seen.contains("worker"), "what is of the node alone was sent: {seen}");
-    bench.wait(&job.id, |job| job.callback.is_none());
-    bench.jobs.resume();
-    listener.set_nonblocking(true).unwrap();
-    assert!(listener.accept().is_err(), "it was told twice");
+    // A worker that does the job tells by itself.
+    let bench = Bench::new(&format!("{told}\n{FINISH}"));
+    bench.end(&asked(&bench, None).id);
+    quiet(&bench);
+    assert_eq!(bench.starts(), 1);
+
+    // What was local from the start, what was given up and what was withdrawn is told by one more.
+    let bench = Bench::new(told);
+    assert_eq!(asked(&bench, Some(Sha256::of(b""))).state, JobState::Done);
+    until(|| (bench.starts() == 1).then_some(()));
+
+    let bench = Bench::new(&format!("{told}\nexit 1"));
+    assert_eq!(bench.end(&asked(&bench, None).id).state, JobState::Failed);
+    until(|| (bench.starts() == 4).then_some(()));
+
+    let bench = Bench::new(&format!("{told}\nexec sleep 1000"));
+    let job = asked(&bench, None);
+    until(|| (bench.starts() == 1).then_some(()));
+    assert_eq!(bench.jobs.cancel(&job.id).unwrap().state, JobState::Cancelled);
+    until(|| (bench.starts() == 2).then_some(()));
 }
 
 #[test]
@@ -337,7 +326,7 @@ fn what_the_repositories_offer_is_what_the_worker_says() {
         let program = bench.root.path().join("ask");
         fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        jobs(bench.root.path(), program, &[]).available()
+        jobs(bench.root.path(), program).available()
     };
     let told = ask(&format!("[ \"$3 $4\" = 'available --json' ] && cat <<'END'\n{list}\nEND"));
     assert_eq!(told.unwrap(), serde_json::from_str(list).unwrap());

@@ -51,7 +51,12 @@ fn refused(parameters: &BTreeMap<String, String>) -> String {
 }
 
 fn ask(router: &axum::Router, method: Method, path: &str) -> (u16, Value) {
-    let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    send(router, method, path, &Value::Null)
+}
+
+fn send(router: &axum::Router, method: Method, path: &str, body: &Value) -> (u16, Value) {
+    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+    let request = request.body(Body::from(body.to_string())).unwrap();
     crate::runtime::handle().unwrap().block_on(async {
         let (parts, body) = router.clone().oneshot(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
@@ -125,6 +130,27 @@ fn a_new_node_is_opened_and_left_as_it_is() {
     assert_eq!(ask(&router, Method::GET, "/pkg/jobs"), (200, json!({"jobs": []})));
     assert_eq!(ask(&router, Method::GET, "/deploy/nodes").0, 307);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something was made");
+}
+
+/// The controller reads its log on a thread of its own; a question waits for that.
+#[test]
+fn a_master_has_a_controller_and_its_halts_outlive_it() {
+    let folder =
+        host(&AGENT.replace("role = \"agent\"", "role = \"master\"").replace("master = \"127.0.0.1:5050\"", ""));
+    let parameters = parameters(folder.path().join("node.toml"));
+    let log = folder.path().join("root/state/deploy/log");
+    {
+        let router = opened(&parameters).unwrap().router;
+        assert_eq!(ask(&router, Method::GET, "/deploy/health").0, 200);
+        assert_eq!(ask(&router, Method::GET, "/deploy/halt"), (200, json!({"halts": []})));
+        let (status, halt) = send(&router, Method::POST, "/deploy/halt", &json!({"reason": "a test"}));
+        assert_eq!((status, &halt["reason"]), (200, &json!("a test")));
+        assert!(fs::read_to_string(&log).unwrap().contains("a test"));
+    }
+    // The first one gives the log back once its router is gone; until then the second one tries again.
+    let router = opened(&parameters).unwrap().router;
+    let (status, halts) = ask(&router, Method::GET, "/deploy/halt");
+    assert_eq!((status, &halts["halts"][0]["reason"]), (200, &json!("a test")), "{halts}");
 }
 
 #[test]
