@@ -5,4 +5,5 @@ mod machine;
 mod probe;
 mod refusals;
 mod server;
+mod shapes;
 mod travel;
