@@ -7,12 +7,14 @@
 //! - [`node`]: `node.toml`, the facts of one host
 //! - [`resolve`](mod@resolve): from a change in an operator's words to the set of one node
 //! - [`validate`]: whether a set can work on a node, and every reason why not
+//! - [`checkpoint`]: whether a restarted agent accepts the checkpoint that it finds
 //! - [`attempt`]: the states of a restart and what is reported of it
 //! - [`ports`]: what the restart needs of whoever keeps the node's files
 //! - [`problem`], [`exit`]: how a refusal looks over HTTP and to a shell
 //! - [`digest`], [`role`], [`clock`]: small words used everywhere
 
 pub mod attempt;
+pub mod checkpoint;
 pub mod clock;
 pub mod config;
 pub mod digest;
