@@ -3,7 +3,7 @@
 //! - [`types`]: requests and answers as plain data; clients use these too
 //! - [`backend`]: what the router needs of a node and of a controller, as narrow traits
 //! - [`parts`]: the concrete parts that a router is made of
-//! - [`mod@router`]: the router, and the one that answers every request with the reason why it can't
+//! - [`mod@router`]: the router
 //! - [`routes`]: the one table of endpoints and the role that each needs
 //! - [`authorization`]: from a principal to what it may do
 //!
@@ -25,7 +25,7 @@ pub mod routes;
 pub mod types;
 
 pub use parts::{Controller, Parts};
-pub use router::{refusal_router, router};
+pub use router::router;
 
 /// Who calls, as the host's authentication says; `None` is nobody in particular. An extension of every request: the
 /// router looks nowhere else, above all at no header.

@@ -1,4 +1,4 @@
-//! The router, made from the table of [`crate::routes`], and the one that answers every request with the same reason.
+//! The router, made from the table of [`crate::routes`].
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -81,15 +81,6 @@ pub fn router(parts: Parts) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(body_limit))
         .with_state(app)
-}
-
-/// A router that answers every request with `reason`, for a node that can't be opened.
-pub fn refusal_router(reason: Problem) -> Router {
-    let reason = Problem { status: StatusCode::SERVICE_UNAVAILABLE.as_u16(), ..reason };
-    Router::new().fallback(move || {
-        let reason = reason.clone();
-        async move { Failure(reason) }
-    })
 }
 
 /// The handler of a row of the table.

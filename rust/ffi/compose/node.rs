@@ -66,7 +66,7 @@ impl NodeBackend for Node {
         let mut problems = Vec::new();
         let mut told = Told(&mut problems);
         let active = told.or_default(self.active()).map(|active| Active::clone(&active));
-        let packages = told.or_default(self.store.list()).into_iter().map(|package| package.id).collect();
+        let packages = told.or_default(self.store.ids());
         let (jobs, unreadable) = told.or_default(self.jobs.all());
         let status = told.or_default(self.restart.status().map(Some));
         problems.extend(unreadable);
