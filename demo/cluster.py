@@ -12,8 +12,10 @@ from show import Failed, get, quiet, until
 
 MARK = "dcos-bits-demo"
 
-# What Mesos needs to run as an ordinary process, without a service of the system and beside others of its kind.
-MASTER_FLAGS = {"registry": "in_memory"}
+# What Mesos needs to run as an ordinary process, without a service of the system and beside others of its kind. Without
+# ZooKeeper an agent learns only by missing pings that its master was restarted: three of them, a second apart, and not
+# Mesos's own 75 s.
+MASTER_FLAGS = {"registry": "in_memory", "agent_ping_timeout": "1secs", "max_agent_ping_timeouts": "3"}
 AGENT_FLAGS = {
     "launcher": "posix",
     "isolation": "posix/cpu,posix/mem",
@@ -173,7 +175,7 @@ class Cluster:
     def agent_ids(self):
         """The ids of the agents that the master lists as active, by node."""
         listed = (get(f"{self.master.url}/master/slaves") or {}).get("slaves", [])
-        return {f"{agent['hostname']}:{agent['port']}": agent["id"] for agent in listed if agent["active"]}
+        return {agent["pid"].partition("@")[2]: agent["id"] for agent in listed if agent["active"]}
 
     def wait_until_all_run(self):
         """Waits until the master lists every agent."""

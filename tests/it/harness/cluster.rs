@@ -186,7 +186,8 @@ impl Cluster {
             .filter(|agent| agent["active"] == true)
             .map(|agent| {
                 let word = |key: &str| agent[key].as_str().unwrap_or_default().to_owned();
-                (format!("{}:{}", word("hostname"), agent["port"]), word("id"))
+                // `slave(1)@127.0.0.1:5051`
+                (word("pid").rsplit('@').next().unwrap_or_default().to_owned(), word("id"))
             })
             .collect()
     }
@@ -225,7 +226,8 @@ impl Cluster {
     /// Generates and publishes the config of a node's group; answers its id.
     fn generate_config(&self, node: &Node) -> String {
         let flags = match node.role {
-            "master" => json!({"registry": "in_memory"}),
+            // Without ZooKeeper an agent learns only by missing pings that its master was restarted.
+            "master" => json!({"registry": "in_memory", "agent_ping_timeout": "1secs", "max_agent_ping_timeouts": "3"}),
             _ => json!({
                 "launcher": "posix",
                 "isolation": "posix/cpu,posix/mem",
