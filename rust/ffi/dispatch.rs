@@ -81,6 +81,7 @@ fn too_slow(patience: Duration) -> Response<Bytes> {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
 mod tests {
     use std::sync::mpsc::{self, Receiver, Sender};
     use std::thread::ThreadId;
@@ -91,12 +92,13 @@ mod tests {
     use super::*;
 
     /// Reports the answer and the thread that it was given on, or that it was dropped.
-    struct Recorder(Option<Sender<Option<(ThreadId, Response<Bytes>)>>>);
+    struct Recorder(Option<Sender<Fate>>);
 
-    type Recorded = Receiver<Option<(ThreadId, Response<Bytes>)>>;
+    /// The thread and the answer, or nothing for a reply that was dropped.
+    type Fate = Option<(ThreadId, Response<Bytes>)>;
 
     impl Recorder {
-        fn new() -> (Self, Recorded) {
+        fn new() -> (Self, Receiver<Fate>) {
             let (sender, receiver) = mpsc::channel();
             (Self(Some(sender)), receiver)
         }

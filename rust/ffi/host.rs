@@ -169,6 +169,7 @@ fn list(parameters: &Parameters) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
 mod tests {
     use std::sync::mpsc::{Sender, channel};
     use std::time::Duration;

@@ -103,6 +103,7 @@ impl Visit for Text {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
 mod tests {
     use std::sync::Mutex;
 

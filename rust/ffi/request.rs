@@ -97,6 +97,7 @@ fn encode(bytes: &[u8], target: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
 mod tests {
     use http::header::CONTENT_TYPE;
 

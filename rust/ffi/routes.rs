@@ -123,6 +123,7 @@ const fn realm(role: Role, access: Access) -> &'static str {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
 mod tests {
     use std::collections::BTreeSet;
 

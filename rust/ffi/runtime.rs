@@ -39,6 +39,7 @@ pub fn handle() -> io::Result<Handle> {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::mesos::{EVERYWHERE, Mesos, test_modules};
+use super::mesos::{EVERYWHERE, Mesos, Role, test_modules};
 
 /// The open-flag bit of a descriptor that children do not inherit, as in /proc's fdinfo.
 const CLOEXEC: u32 = 0o2_000_000;
@@ -53,5 +53,17 @@ fn signals_environment_and_inheritable_descriptors_are_as_without_the_module() {
         assert_eq!(signals(&with), signals(&without), "{version} {role:?}");
         assert_eq!(environment(&with), environment(&without), "{version} {role:?}");
         assert_eq!(inheritable(&with), inheritable(&without), "{version} {role:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs real Mesos and built modules: make test"]
+fn a_mesos_that_gives_up_after_it_made_the_modules_ends_as_it_would_without() {
+    for version in ["1.10.0", "1.11.0"] {
+        let isolation = [("MESOS_ISOLATION", "nonsense")];
+        let mut mesos = Mesos::spawn(version, Role::Agent, Some(&test_modules(version)), &isolation);
+        // An orderly exit runs destructors under the feet of the module's threads; that must not end in a signal.
+        assert_eq!(mesos.wait_for_end().code(), Some(1), "{}", mesos.log());
+        assert!(mesos.log().contains("Unknown or unsupported isolator 'nonsense'"), "{}", mesos.log());
     }
 }

@@ -58,10 +58,20 @@ pub(crate) fn tree(version: &str) -> PathBuf {
     path
 }
 
+/// The manifest for loading our modules by hand, filled in.
+pub(crate) fn template(library: &Path, node: &Path) -> Value {
+    let text = include_str!("../../../modules.json.in")
+        .replace("@LIBRARY@", &library.display().to_string())
+        .replace("@NODE@", &node.display().to_string());
+    serde_json::from_str(&text).expect("the template is JSON")
+}
+
 /// A manifest that loads all four modules of `library`, each with `parameters`.
 pub(crate) fn our_modules(library: &Path, parameters: &[(&str, &str)]) -> Value {
-    let names = ["Pkg", "Restart", "Deploy", "Provision"].map(|part| format!("org_dcos_bits_{part}"));
-    manifest(library, &names.each_ref().map(String::as_str), parameters)
+    let template = template(library, Path::new(""));
+    let modules = template["libraries"][0]["modules"].as_array().expect("a list of modules");
+    let names: Vec<_> = modules.iter().map(|module| module["name"].as_str().expect("a name")).collect();
+    manifest(library, &names, parameters)
 }
 
 /// A manifest that loads `modules` of `library`, each with `parameters`.
@@ -105,13 +115,21 @@ impl Mesos {
         Self::start_with(version, role, Some(manifest), &[])
     }
 
-    /// Starts a Mesos, with more of its environment.
+    /// Starts a Mesos, with more of its environment, and waits until it answers.
     pub(crate) fn start_with(
         version: &str,
         role: Role,
         manifest: Option<&Value>,
         environment: &[(&str, &str)],
     ) -> Self {
+        let mut mesos = Self::spawn(version, role, manifest, environment);
+        mesos.address = mesos.wait_for_address();
+        mesos.wait_until("it answers", |mesos| (get(mesos.address, "/version").status == 200).then_some(()));
+        mesos
+    }
+
+    /// Starts a Mesos and does not wait.
+    pub(crate) fn spawn(version: &str, role: Role, manifest: Option<&Value>, environment: &[(&str, &str)]) -> Self {
         let directory = TempDir::with_prefix("dcos-bits-module-").expect("a temporary directory");
         let path = |name: &str| directory.path().join(name);
         let program = match role {
@@ -145,10 +163,7 @@ impl Mesos {
         };
         command.envs(environment.iter().copied());
         let child = command.spawn().expect("a real Mesos");
-        let mut mesos = Self { child, directory, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
-        mesos.address = mesos.wait_for_address();
-        mesos.wait_until("it answers", |mesos| (get(mesos.address, "/version").status == 200).then_some(()));
-        mesos
+        Self { child, directory, address: SocketAddr::from(([127, 0, 0, 1], 0)) }
     }
 
     /// Where it listens, as it says in its log.

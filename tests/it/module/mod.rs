@@ -10,3 +10,4 @@ mod library;
 pub(crate) mod mesos;
 mod probe;
 mod serving;
+mod template;
