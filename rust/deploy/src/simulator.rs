@@ -317,12 +317,12 @@ impl World {
         match happening {
             Happening::Tick => {
                 self.tell(Event::Tick);
-                self.at(self.now + 1_000, Happening::Tick);
+                self.at(self.now + 2_000, Happening::Tick);
             }
             Happening::Inventory => {
                 let seen = self.nodes.iter_mut().map(|node| node.seen(self.now)).collect::<Vec<Seen>>();
                 self.tell(Event::Inventory(seen));
-                self.at(self.now + 2_000, Happening::Inventory);
+                self.at(self.now + 4_000, Happening::Inventory);
                 if self.random.chance(2) {
                     self.jump += i64::try_from(self.random.below(7_200_000)).unwrap_or(0) - 3_600_000;
                 }

@@ -31,8 +31,8 @@ pub const DEPLOYMENTS: usize = 50;
 pub struct State {
     /// Deployments by number.
     pub(crate) rollouts: BTreeMap<u64, Rollout>,
-    /// Everything else.
-    pub(crate) desk: Desk,
+    /// Everything else; boxed, since a state is handed on by value at every step.
+    pub(crate) desk: Box<Desk>,
 }
 
 /// A document of the durable state.

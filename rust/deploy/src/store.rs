@@ -85,15 +85,18 @@ pub fn decode(records: &[Vec<u8>]) -> Result<Vec<Fact>, InvalidRecord> {
         format: u32,
     }
     let mut facts = Vec::new();
-    for (place, record) in records.iter().enumerate() {
+    for (place, bytes) in records.iter().enumerate() {
         let number = place + 1;
-        let json = |source| InvalidRecord::Json { number, source };
-        // The format first: a newer record may well have fields that look wrong here.
-        let Format { format } = serde_json::from_slice(record).map_err(json)?;
-        if format != FORMAT {
-            return Err(InvalidRecord::Format { number, format });
+        let record = serde_json::from_slice::<Record>(bytes).map_err(|source| {
+            // A newer record may well have facts that look wrong here: its format is the better reason.
+            match serde_json::from_slice(bytes) {
+                Ok(Format { format }) if format != FORMAT => InvalidRecord::Format { number, format },
+                Ok(_) | Err(_) => InvalidRecord::Json { number, source },
+            }
+        })?;
+        if record.format != FORMAT {
+            return Err(InvalidRecord::Format { number, format: record.format });
         }
-        let record: Record = serde_json::from_slice(record).map_err(json)?;
         facts.extend(record.facts);
     }
     Ok(facts)
