@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use dcos_core::validate::Finding;
 use dcos_core::{PackageId, Problem, Sha256};
-use dcos_store::{Expected, Partial, Store, StoreError};
+use dcos_store::{Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::arrival::{Arrival, Origin};
 use crate::client::bare_source;
-use crate::download::{Download, Source, Watch};
 use crate::error::RepoError;
 use crate::repositories::Repositories;
 
@@ -20,10 +20,7 @@ use crate::repositories::Repositories;
 const AT_ONCE: usize = 3;
 
 /// How long to wait for the node's lock with a finished download in hand: others hold it for moments only.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How often to look whether another fetch of the same archive is over.
-const CLAIM_RETRY: Duration = Duration::from_millis(200);
+pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A package that is wanted in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,12 +172,6 @@ fn local(store: &Store, wanted: &Wanted) -> Result<Option<Fetched>, RepoError> {
     }
 }
 
-/// Where a package comes from.
-struct Origin {
-    source: Source,
-    sha256: Sha256,
-}
-
 /// Where each of the missing packages is to be had.
 async fn origins(repositories: &Repositories, wanted: &[Wanted], missing: &[usize]) -> Vec<Result<Origin, RepoError>> {
     let unnamed: Vec<PackageId> = missing
@@ -221,99 +212,17 @@ fn bring(
     progress: &dyn Progress,
 ) -> Result<Fetched, RepoError> {
     progress.event(id, Event::Found { size: origin.source.size() });
-    let Some(mut partial) = claim(store, id, &origin.sha256, progress)? else {
+    let arrival = Arrival { store, runtime, id, origin, progress };
+    let partial = arrival.claim()?;
+    if store.has(id) {
+        // Somebody else fetched it while we waited.
+        partial.discard()?;
         let summary = store.show(id)?.summary;
         return Ok(Fetched { sha256: summary.sha256, size: summary.size, already: true });
-    };
-    loop {
-        let mut watch = Reporter { id, progress };
-        let mut download = Download::new(&origin.source, partial.file(), runtime.clone(), &mut watch)
-            .map_err(RepoError::io("use the unfinished download of", origin.source.url()))?;
-        let replayed = download.replayed();
-        let expected = Expected {
-            id: Some(id.clone()),
-            sha256: Some(origin.sha256),
-            size: origin.source.size(),
-            origin: origin.source.url().to_owned(),
-            ..Expected::default()
-        };
-        let received = store.receive(&mut download, &expected);
-        let failure = download.take_failure();
-        match (received, failure) {
-            (Ok(staged), _) => {
-                let locked = store.lock_within("fetch", LOCK_TIMEOUT)?;
-                let added = store.commit(&locked, staged)?;
-                partial.discard()?;
-                return Ok(Fetched { sha256: added.sha256, size: added.size, already: added.already });
-            }
-            // What is here stays for the next attempt: it is no worse for the connection having failed.
-            (Err(_), Some(failure @ RepoError::Unreachable { .. })) => return Err(failure),
-            (Err(_), Some(failure)) => {
-                partial.discard()?;
-                return Err(failure);
-            }
-            (Err(error), None) if is_about_the_bytes(&error) => {
-                if replayed == 0 {
-                    partial.discard()?;
-                    return Err(error.into());
-                }
-                // The rest of an earlier download may be to blame: once more, all of it from the network.
-                progress.event(id, Event::Retrying("what an earlier fetch left is damaged".to_owned()));
-                partial.empty()?;
-            }
-            (Err(error), None) => return Err(error.into()),
-        }
     }
-}
-
-/// The right to fetch the archive with that digest; `None` if somebody else fetched it while we waited.
-fn claim(
-    store: &Store,
-    id: &PackageId,
-    sha256: &Sha256,
-    progress: &dyn Progress,
-) -> Result<Option<Partial>, RepoError> {
-    let mut told = false;
-    loop {
-        if let Some(partial) = store.partial(sha256)? {
-            if !store.has(id) {
-                return Ok(Some(partial));
-            }
-            partial.discard()?;
-            return Ok(None);
-        }
-        if !told {
-            progress.event(id, Event::Retrying("another fetch of it is under way: waiting for that".to_owned()));
-            told = true;
-        }
-        // A fetch that dies lets go of its lock, so this ends with it at the latest.
-        std::thread::sleep(CLAIM_RETRY);
-    }
-}
-
-/// Whether other bytes could have gone well.
-const fn is_about_the_bytes(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::Archive { .. }
-            | StoreError::Source { .. }
-            | StoreError::Digest { .. }
-            | StoreError::PkgInfo { .. }
-            | StoreError::OtherPackage { .. }
-    )
-}
-
-struct Reporter<'a> {
-    id: &'a PackageId,
-    progress: &'a dyn Progress,
-}
-
-impl Watch for Reporter<'_> {
-    fn bytes(&mut self, count: u64) {
-        self.progress.event(self.id, Event::Bytes(count));
-    }
-
-    fn retrying(&mut self, why: &str) {
-        self.progress.event(self.id, Event::Retrying(why.to_owned()));
-    }
+    let (staged, partial) = arrival.receive(partial)?;
+    let locked = store.lock_within("dcos-pkg fetch", LOCK_TIMEOUT)?;
+    let added = store.commit(&locked, staged)?;
+    partial.discard()?;
+    Ok(Fetched { sha256: added.sha256, size: added.size, already: added.already })
 }

@@ -2,7 +2,9 @@
 //!
 //! - [`client`]: one repository over HTTP; [`repositories`]: release and site together, as a node sees them
 //! - [`download`]: one archive as a stream that survives broken connections; [`backoff`]: how long to wait in between
-//! - [`mod@fetch`]: packages into the store, several at a time; [`worker`]: the same as a job with a file
+//! - `arrival`: one archive from the network into staging
+//! - [`mod@fetch`]: packages into the store, several at a time; [`worker`]: the same as a job with a file;
+//!   [`mod@repair`]: a package that is there put right
 //! - [`publisher`]: archives into a repository's folder; [`server`]: such a folder over HTTP, for trying out
 //! - [`credentials`]: the file that says who we are to a server
 //! - [`error`]: what can go wrong, and how it looks to others
@@ -12,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arrival;
 pub mod backoff;
 pub mod client;
 pub mod credentials;
@@ -19,6 +22,7 @@ pub mod download;
 pub mod error;
 pub mod fetch;
 pub mod publisher;
+pub mod repair;
 pub mod repositories;
 pub mod server;
 pub mod worker;
@@ -27,4 +31,5 @@ pub use client::Client;
 pub use error::RepoError;
 pub use fetch::{Event, Fetched, Progress, Wanted, fetch};
 pub use publisher::{Published, publish};
+pub use repair::repair;
 pub use repositories::{Available, Repositories};

@@ -71,7 +71,7 @@ fn from_a_directory_to_an_active_set_and_back() {
 }
 
 #[test]
-fn a_damaged_package_is_found() {
+fn a_damaged_package_is_found_and_repaired() {
     let machine = Machine::new(None);
     let archive = machine.build_plain("a--1", &[("share/a", b"good"), ("share/b", b"good")]);
     machine.pkg(&["add", archive.to_str().unwrap()]).expect(0);
@@ -83,6 +83,17 @@ fn a_damaged_package_is_found() {
     assert_eq!(found[0]["id"], "a--1");
     assert_eq!(found[0]["ok"], false);
     assert!(found[0]["problems"][0].as_str().unwrap().contains("share/a"), "{found}");
+
+    // It can't be repaired out of nothing; a repository that has it makes it whole again.
+    machine.pkg(&["repair"]).expect(2);
+    let server = Served::start(&machine.publish(&[archive]));
+    machine.write_node(&format!("[repositories.release]\nurl = \"{}\"\n", server.url));
+    let repaired = machine.pkg(&["repair", "--json"]).expect(0).json();
+    assert_eq!(repaired, json!([{"id": "a--1", "repaired": ["share/a"]}]));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "good");
+    machine.pkg(&["verify"]).expect(0);
+    assert_eq!(machine.pkg(&["repair", "--json"]).expect(0).json(), json!([{"id": "a--1", "repaired": []}]));
+    machine.pkg(&["repair", "b--1"]).expect(4);
 }
 
 #[test]

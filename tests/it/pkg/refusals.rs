@@ -187,17 +187,14 @@ fn options_that_cannot_be_used_are_all_named() {
     let options = machine.path("agents.toml");
     std::fs::write(&options, "rloe = \"agent\"\nmodules = [\"fizzbuz\"]\n[flags]\nport = 5051\n").unwrap();
     let output = machine.path("x");
-    let generate = ["config", "generate", "--options", options.to_str().unwrap(), "--output", output.to_str().unwrap()];
-    insta::assert_snapshot!(machine.tidy(program::dcos(&generate)).expect(3), @r"
-    $ dcos config generate --options TMP/agents.toml --output TMP/x
-    exit code: 3
-    --- stderr
-    error: `TMP/agents.toml`: the options can't be used
-      - `flags.port` is a fact of one host, and a config is shared by a group [host-fact]
-        hint: set `mesos.port` in the host's `node.toml`
-      - unknown key `rloe` [unknown-key]
-        hint: did you mean `role`?
-    ");
+    let generate = ["--json", "config", "generate", "--options", options.to_str().unwrap(), "--output"];
+    let refused = program::dcos(&[&generate[..], &[output.to_str().unwrap()]].concat()).expect(3).json();
+    assert_eq!(refused["type"], "urn:dcos-bits:invalid-options");
+    let codes: Vec<&Value> = refused["problems"].as_array().unwrap().iter().map(|found| &found["code"]).collect();
+    assert_eq!(codes.len(), 2, "{refused}");
+    for code in ["host-fact", "unknown-key"] {
+        assert!(codes.iter().any(|found| *found == code), "{refused}");
+    }
     assert!(!output.exists());
 }
 

@@ -55,6 +55,8 @@ fn what_is_printed_is_what_is_documented() {
     assert_shaped_like("show", &machine.pkg(&["show", &config, "--json"]).expect(0));
     assert_shaped_like("history", &machine.pkg(&["history", "--json"]).expect(0));
     assert_shaped_like("verify", &machine.pkg(&["verify", MESOS, "--json"]).expect(0));
+    std::fs::remove_file(machine.root().join("packages").join(MESOS).join("bin/mesos-agent")).unwrap();
+    assert_shaped_like("repair", &machine.pkg(&["repair", MESOS, "--json"]).expect(0));
     assert_shaped_like("refused", &machine.pkg(&["remove", MESOS, "--json"]).expect(5));
     assert_shaped_like("gc", &machine.pkg(&["gc", "--dry-run", "--json"]).expect(0));
     assert_shaped_like("remove", &machine.pkg(&["remove", "unused--1", "--json"]).expect(0));

@@ -133,6 +133,12 @@ Examples:
         /// The packages; all of them if none is named
         ids: Vec<PackageId>,
     },
+    /// Fetch packages again and replace what is damaged of them
+    #[command(after_help = "Examples:\n  dcos-pkg repair\n  dcos-pkg repair mesos--1.11.0")]
+    Repair {
+        /// The packages; all that are damaged if none is named
+        ids: Vec<PackageId>,
+    },
     /// Remove generations and packages that nothing needs any more
     #[command(after_help = "Examples:\n  dcos-pkg gc --dry-run")]
     Gc {

@@ -3,7 +3,7 @@
 //! - [`args`]: the command line; [`place`]: which store and which node file it means
 //! - [`look`]: what only reads; [`change`]: what changes the store
 //! - [`build`]: a directory to an archive; [`probe`]: the records of its modules
-//! - [`fetch`]: from repositories, with [`progress`]; [`job`]: the same as a job of the endpoints, whose
+//! - [`fetch`], [`repair`]: from repositories, with [`progress`]; [`job`]: the same as a job of the endpoints, whose
 //!   end is told by [`callback`]
 
 mod args;
@@ -16,6 +16,7 @@ mod look;
 mod place;
 mod probe;
 mod progress;
+mod repair;
 
 use dcos_core::{ExitCode, Problem};
 
@@ -51,6 +52,7 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Problem> {
         Command::History => look::history(format, &place()?),
         Command::Remove { ids } => change::remove(format, &place()?, &ids),
         Command::Verify { ids } => look::verify(format, &place()?, ids),
+        Command::Repair { ids } => repair::run(format, place()?, ids),
         Command::Gc { dry_run } => change::gc(format, &place()?, dry_run),
         Command::Job(JobCommand::Run { id }) => job::run(format, place()?, &id),
     }
