@@ -1,11 +1,13 @@
 //! `dcos-node` as an operator starts it on a machine without Mesos, with the real `dcos-pkg` as its worker.
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -118,21 +120,29 @@ fn kind(problem: &Value) -> &str {
     problem["type"].as_str().unwrap_or_default().rsplit(':').next().unwrap_or_default()
 }
 
-/// A repository with one small package in it, served as any web server would; answers its URL.
-fn repository(machine: &Machine) -> (Child, String) {
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A repository with one package in it, `tools--2.1`; its folder.
+fn publish(machine: &Machine, content: &[u8]) -> PathBuf {
     let tree = machine.path("tree");
     std::fs::create_dir_all(tree.join("share")).unwrap();
     std::fs::write(tree.join("pkginfo.json"), r#"{"format":1,"name":"tools","version":"2.1","kind":"plain"}"#).unwrap();
-    std::fs::write(tree.join("share/tools.txt"), "a tool\n").unwrap();
+    std::fs::write(tree.join("share/tools"), content).unwrap();
     let (archive, folder) = (machine.path("tools--2.1.tar.gz"), machine.path("repository"));
-    let text = |path: &Path| path.to_str().unwrap().to_owned();
-    run(Path::new(env!("CARGO_BIN_EXE_dcos-pkg")), &["build", &text(&tree), "--output", &text(&archive)], &[])
-        .expect(0);
+    run(Path::new(env!("CARGO_BIN_EXE_dcos-pkg")), &["build", text(&tree), "--output", text(&archive)], &[]).expect(0);
     let dcos = Path::new(env!("CARGO_BIN_EXE_dcos"));
-    run(dcos, &["repo", "init", &text(&folder)], &[]).expect(0);
-    run(dcos, &["repo", "publish", &text(&folder), &text(&archive)], &[]).expect(0);
-    let mut server = Command::new(dcos)
-        .args(["repo", "serve", &text(&folder), "--listen", "127.0.0.1:0"])
+    run(dcos, &["repo", "init", text(&folder)], &[]).expect(0);
+    run(dcos, &["repo", "publish", text(&folder), text(&archive)], &[]).expect(0);
+    folder
+}
+
+/// The repository, served as any web server would; answers its URL.
+fn repository(machine: &Machine) -> (Child, String) {
+    let folder = publish(machine, b"a tool\n");
+    let mut server = Command::new(env!("CARGO_BIN_EXE_dcos"))
+        .args(["repo", "serve", text(&folder), "--listen", "127.0.0.1:0"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -215,6 +225,153 @@ fn packages_are_fetched_by_a_worker_and_removed() {
     assert_eq!(machine.get("/pkg/state").1["jobs"].as_array().unwrap().len(), 3);
     repository.kill().unwrap();
     repository.wait().unwrap();
+}
+
+/// A web server that can stop in the middle of an archive, and that takes calls.
+struct SlowServer {
+    origin: String,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    folder: PathBuf,
+    /// Whether an archive stops in its middle.
+    stops: AtomicBool,
+    /// The `Range` of each request for an archive.
+    ranges: Mutex<Vec<Option<usize>>>,
+    /// The bodies that were posted.
+    calls: Mutex<Vec<Value>>,
+}
+
+impl SlowServer {
+    fn start(folder: PathBuf) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let stops = AtomicBool::new(true);
+        let shared = Arc::new(Shared { folder, stops, ranges: Mutex::default(), calls: Mutex::default() });
+        let server = Arc::clone(&shared);
+        // It ends with the test's process; each request has a connection and a thread of its own.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let server = Arc::clone(&server);
+                std::thread::spawn(move || server.answer(stream.unwrap()));
+            }
+        });
+        Self { origin, shared }
+    }
+
+    fn calls(&self) -> Vec<Value> {
+        self.shared.calls.lock().unwrap().clone()
+    }
+}
+
+impl Shared {
+    /// Answers one request. A client that has gone away is none of its business.
+    fn answer(&self, stream: TcpStream) -> Option<()> {
+        let mut reader = BufReader::new(stream);
+        let (mut first, mut range, mut length) = (String::new(), None, 0);
+        reader.read_line(&mut first).ok()?;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            let Some((name, value)) = line.trim().split_once(": ") else { break };
+            match name.to_lowercase().as_str() {
+                "content-length" => length = value.parse().ok()?,
+                "range" => range = value.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok(),
+                _ => {}
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        let mut stream = reader.into_inner();
+        let path = first.split(' ').nth(1)?;
+        if first.starts_with("POST") {
+            self.calls.lock().unwrap().push(serde_json::from_slice(&body).ok()?);
+            return stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").ok();
+        }
+        let bytes = std::fs::read(self.folder.join(path.trim_start_matches('/'))).ok()?;
+        let rest = &bytes[range.unwrap_or(0)..];
+        let (status, place) = match range {
+            Some(from) => {
+                ("206 Partial Content", format!("Content-Range: bytes {from}-{}/{}\r\n", bytes.len() - 1, bytes.len()))
+            }
+            None => ("200 OK", String::new()),
+        };
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nETag: \"1\"\r\n{place}Connection: close\r\n\r\n",
+            rest.len()
+        );
+        stream.write_all(head.as_bytes()).ok()?;
+        let (now, later) = rest.split_at(rest.len() / 2);
+        stream.write_all(now).ok()?;
+        if path.ends_with(".tar.gz") {
+            self.ranges.lock().unwrap().push(range);
+            until("the rest may be sent", 60, || (!self.stops.load(Ordering::SeqCst)).then_some(()));
+        }
+        stream.write_all(later).ok()
+    }
+}
+
+/// Bytes that no compression makes smaller.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[test]
+fn a_worker_that_is_killed_is_followed_by_one_that_goes_on_and_the_caller_is_told() {
+    let mut machine = Machine::new("agent", "");
+    let server = SlowServer::start(publish(&machine, &noise(2 << 20)));
+    let file = machine.path("node.toml");
+    let origin = &server.origin;
+    let extra = format!("[repositories.release]\nurl = \"{origin}\"\n[deploy]\nallowed_origins = [\"{origin}\"]\n");
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + &extra).unwrap();
+    machine.serve(&[]);
+    let wanted = json!({"packages": [{"id": "tools--2.1"}], "callback": format!("{origin}/done")});
+    let partial = machine.path("root/staging/partial");
+    let arrived = || {
+        let files = std::fs::read_dir(&partial).into_iter().flatten();
+        files.filter_map(|file| file.ok()?.metadata().ok()).map(|file| file.len()).max().unwrap_or(0)
+    };
+    let fetching = |machine: &Machine| {
+        let before = arrived();
+        let (status, job) = machine.post("/pkg/fetch", &wanted);
+        assert_eq!(status, 202, "{job}");
+        let id = job["id"].as_str().unwrap().to_owned();
+        // What has come lies in the store: only then may the worker go.
+        until("bytes come", 30, || (arrived() > before).then_some(()));
+        let document = machine.path("root/state/jobs").join(format!("{id}.json"));
+        let document: Value = serde_json::from_str(&std::fs::read_to_string(&document).unwrap()).unwrap();
+        let pid = i32::try_from(document["worker"]["pid"].as_i64().unwrap()).unwrap();
+        (job, id, pid)
+    };
+
+    // Withdrawn in the middle: no process is left, and what has come is kept for the next.
+    let (_, id, pid) = fetching(&machine);
+    let (status, job) = machine.ask("DELETE", &format!("/pkg/jobs/{id}"), None);
+    assert_eq!((status, &job["state"]), (200, &json!("cancelled")));
+    assert!(!Path::new(&format!("/proc/{pid}")).exists(), "the worker is still there");
+    until("the caller is told", 30, || (server.calls().len() == 1).then_some(()));
+
+    // Killed in the middle.
+    let (job, _, pid) = fetching(&machine);
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+    server.shared.stops.store(false, Ordering::SeqCst);
+    let job = machine.ended(&job);
+    assert_eq!((&job["state"], &job["packages"][0]["state"]), (&json!("done"), &json!("present")), "{job}");
+    until("the caller is told", 30, || (server.calls().len() == 2).then_some(()));
+    let told = server.calls();
+    assert_eq!((&told[0]["state"], &told[1]["state"]), (&json!("cancelled"), &json!("done")));
+    assert_eq!(told[1]["id"], job["id"]);
+    let ranges = server.shared.ranges.lock().unwrap().clone();
+    assert_eq!(ranges.len(), 3, "{ranges:?}");
+    assert!(ranges[0].is_none() && ranges[1] > ranges[0] && ranges[2] > ranges[1], "it began anew: {ranges:?}");
 }
 
 #[test]
