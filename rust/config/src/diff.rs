@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_change_has_its_sentence() {
-        let old = "role = \"agent\"\nmodules = [\"dcos-bits\", \"old\"]\n[flags]\nresources = \"cpus:1\"\nisolation = \"a\"\n";
+        let old = "role = \"agent\"\nmodules = [\"dcos-bits\", \"old\"]\n[flags]\nresources = \"cpus:1\"\nlauncher = \"posix\"\n";
         let new = "role = \"agent\"\nmodules = [\"dcos-bits\", \"new\"]\n[flags]\nresources = \"cpus:2\"\n\
                    [parameters.x]\nlimit = 5\n";
         let old = Options::parse(old, Syntax::Toml).unwrap();
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "`flags.isolation` is no longer set (it was `a`)",
+                "`flags.launcher` is no longer set (it was `posix`)",
                 "`flags.resources` changes from `cpus:1` to `cpus:2`",
                 "the modules of package `new` are enabled",
                 "the modules of package `old` are no longer enabled",

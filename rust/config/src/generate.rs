@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dcos_core::config::{self, EnabledModule, MesosConfig};
 use dcos_core::requirement::Requirement;
-use dcos_core::validate::Finding;
-use dcos_core::{Kind, PackageId, PackageName, PkgInfo, Role, Sha256, Version, pkginfo};
+use dcos_core::{Kind, PackageId, PkgInfo, Sha256, Version, pkginfo};
 use serde::Serialize;
 
+use crate::document::Findings;
 use crate::nearest::did_you_mean;
-use crate::options::{InvalidOptions, Options, finding, sorted};
-use crate::{flags, parameters};
+use crate::options::{InvalidOptions, Options, sorted};
+use crate::{contradictions, flags, parameters};
 
 /// The name of every config package.
 pub const NAME: &str = "mesos-config";
 
-/// The Mesos versions that the options are for; `node-file` and the `MESOS_*` variables mean the same in all of them.
-const MESOS_RANGE: &str = "mesos >= 1.10.0, < 1.12.0";
+/// The Mesos versions that options are for end before this one: what its flags are is not known here.
+const MESOS_END: &str = "1.12.0";
 
 /// How many hexadecimal digits of the digest make a version: 48 bits, so that two of a million configs collide with a
 /// chance of one in 560.
@@ -40,22 +40,26 @@ pub struct ConfigPackage {
 /// If a module is not among `available` or does not fit the role, or a parameter is unknown or of the wrong type: with
 /// every such finding, not just the first.
 pub fn generate(options: &Options, available: &[PkgInfo]) -> Result<ConfigPackage, InvalidOptions> {
-    let mut findings = Vec::new();
+    let mut findings = Findings::of(&options.places);
+    let mut environment = BTreeMap::new();
     for (name, value) in &options.flags {
-        findings.extend(flags::check(name, value));
+        match flags::check(name, value, Some(options.role)) {
+            Ok(value) => {
+                environment.insert(flags::variable(name), value);
+            }
+            Err(wrong) => findings.push(&format!("flags.{name}"), *wrong),
+        }
     }
+    contradictions::check(options.role, &options.flags, &mut findings);
     let enabled = enabled_packages(options, available, &mut findings);
     let modules = enabled_modules(options, &enabled, &mut findings);
-    if !findings.is_empty() {
-        return Err(InvalidOptions::Findings(findings));
-    }
-    let environment = options.flags.iter().map(|(name, value)| (flags::variable(name), value.clone())).collect();
+    findings.none()?;
     let config = MesosConfig { format: config::FORMAT, role: options.role, environment, modules };
     Ok(package(options, &config))
 }
 
 /// The newest pkginfo of each enabled package.
-fn enabled_packages<'a>(options: &Options, available: &'a [PkgInfo], findings: &mut Vec<Finding>) -> Vec<&'a PkgInfo> {
+fn enabled_packages<'a>(options: &Options, available: &'a [PkgInfo], findings: &mut Findings<'_>) -> Vec<&'a PkgInfo> {
     let mut enabled = Vec::new();
     for name in &options.modules {
         let newest = available.iter().filter(|info| info.name == *name).max_by(|a, b| a.version.cmp(&b.version));
@@ -63,17 +67,17 @@ fn enabled_packages<'a>(options: &Options, available: &'a [PkgInfo], findings: &
             let providers: BTreeSet<&str> =
                 available.iter().filter(|info| info.kind == Kind::Module).map(|info| info.name.as_str()).collect();
             let hint = did_you_mean(name.as_str(), providers);
-            findings.push(finding("unknown-module", format!("no package `{name}` is known"), hint));
+            findings.add("modules", "unknown-module", format!("no package `{name}` is known"), hint);
             continue;
         };
         if info.modules.is_empty() {
             let message = format!("package `{name}` is of kind `{}` and provides no module to enable", info.kind);
-            findings.push(finding("no-modules", message, None));
+            findings.add("modules", "no-modules", message, None);
         } else if !info.fits(options.role) {
             let message = format!("package `{name}` is not for a node of role `{}`", options.role);
             let fitting: Vec<String> = info.roles.iter().map(|role| format!("`{role}`")).collect();
             let hint = format!("it is for {}", fitting.join(", "));
-            findings.push(finding("module-role", message, Some(hint)));
+            findings.add("modules", "module-role", message, Some(hint));
         } else {
             enabled.push(info);
         }
@@ -82,14 +86,14 @@ fn enabled_packages<'a>(options: &Options, available: &'a [PkgInfo], findings: &
 }
 
 /// The modules of the enabled packages, by package and then in the order of its pkginfo.
-fn enabled_modules(options: &Options, enabled: &[&PkgInfo], findings: &mut Vec<Finding>) -> Vec<EnabledModule> {
+fn enabled_modules(options: &Options, enabled: &[&PkgInfo], findings: &mut Findings<'_>) -> Vec<EnabledModule> {
     let nothing = BTreeMap::new();
     let mut modules: Vec<EnabledModule> = Vec::new();
     for (info, module) in enabled.iter().flat_map(|info| info.modules.iter().map(move |module| (info, module))) {
         if modules.iter().any(|other| other.name == module.name) {
             let message =
                 format!("module `{}` of package `{}` is provided by another one, too", module.name, info.name);
-            findings.push(finding("duplicate-module", message, Some("enable only one of them".to_owned())));
+            findings.add("modules", "duplicate-module", message, Some("enable only one of them".to_owned()));
             continue;
         }
         let given = options.parameters.get(&module.name).unwrap_or(&nothing);
@@ -99,7 +103,7 @@ fn enabled_modules(options: &Options, enabled: &[&PkgInfo], findings: &mut Vec<F
     for name in options.parameters.keys().filter(|name| modules.iter().all(|module| module.name != **name)) {
         let hint = did_you_mean(name, modules.iter().map(|module| module.name.as_str()));
         let message = format!("`parameters.{name}`: no enabled package provides a module of that name");
-        findings.push(finding("unknown-module", message, hint));
+        findings.add(&format!("parameters.{name}"), "unknown-module", message, hint);
     }
     modules
 }
@@ -110,9 +114,9 @@ fn package(options: &Options, config: &MesosConfig) -> ConfigPackage {
         (config::OPTIONS_FILE_NAME.to_owned(), options.to_json().into_bytes()),
     ]);
     // The version can't be part of what it is a digest of: a fixed one stands in for it.
-    let unversioned = pkginfo(options.role, &options.modules, "0");
+    let unversioned = pkginfo(options, "0");
     let version = digest(&files, &unversioned).short(VERSION_DIGITS);
-    let pkginfo = pkginfo(options.role, &options.modules, &version);
+    let pkginfo = pkginfo(options, &version);
     files.insert(pkginfo::FILE_NAME.to_owned(), json(&pkginfo).into_bytes());
     ConfigPackage { id: pkginfo.id(), pkginfo, files }
 }
@@ -129,10 +133,18 @@ fn digest(files: &BTreeMap<String, Vec<u8>>, pkginfo: &PkgInfo) -> Sha256 {
     Sha256::of(&text)
 }
 
+/// The first version of Mesos that has every flag of the options. An older one would ignore those that it does not know.
+fn oldest_mesos(options: &Options) -> &'static str {
+    let used = flags::of(Some(options.role)).filter(|flag| options.flags.contains_key(&flag.name));
+    let since = |version: &&str| version.parse::<Version>().ok();
+    used.map(|flag| flag.about.since.as_str()).max_by_key(since).unwrap_or(flags::OLDEST)
+}
+
 #[expect(clippy::expect_used, reason = "constants and hexadecimal digits are names, versions and requirements")]
-fn pkginfo(role: Role, modules: &BTreeSet<PackageName>, version: &str) -> PkgInfo {
-    let mesos = MESOS_RANGE.parse().expect("a constant requirement");
-    let providers = modules.iter().map(|name| Requirement { name: name.clone(), bounds: Vec::new() });
+fn pkginfo(options: &Options, version: &str) -> PkgInfo {
+    let mesos = format!("mesos >= {}, < {MESOS_END}", oldest_mesos(options));
+    let mesos = mesos.parse().expect("a requirement of constants");
+    let providers = options.modules.iter().map(|name| Requirement { name: name.clone(), bounds: Vec::new() });
     PkgInfo {
         format: pkginfo::FORMAT,
         name: NAME.parse().expect("a constant name"),
@@ -140,7 +152,7 @@ fn pkginfo(role: Role, modules: &BTreeSet<PackageName>, version: &str) -> PkgInf
         kind: Kind::MesosConfig,
         requires: std::iter::once(mesos).chain(providers).collect(),
         conflicts: Vec::new(),
-        roles: vec![role],
+        roles: vec![options.role],
         environment: BTreeMap::new(),
         state_directory: false,
         mesos: None,

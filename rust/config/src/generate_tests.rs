@@ -77,7 +77,7 @@ fn every_change_makes_another_id_and_mere_form_does_not() {
     for (from, to) in [
         ("15", "16"),
         ("cpus:4", "cpus:5"),
-        ("[flags]", "[flags]\nisolation = \"\""),
+        ("[flags]", "[flags]\nisolation = \"posix/cpu\""),
         ("\"dcos-bits\", ", ""),
         ("role", "group = \"gpu\"\nrole"),
     ] {
@@ -100,7 +100,13 @@ fn refusals_name_the_option_and_what_was_probably_meant() {
         ("= 15", "= 1.5", "parameter-type", "is `1.5`, and a whole number is needed", ""),
         ("FizzBuzz]", "FizzBuz]", "unknown-module", "`parameters.org_example_FizzBuz`", "`org_example_FizzBuzz`"),
         ("\"fizzbuzz\"", "\"fizzbuz\"", "unknown-module", "no package `fizzbuz` is known", "`fizzbuzz`"),
-        ("\"agent\"", "\"master\"", "module-role", "`fizzbuzz` is not for a node of role `master`", "`agent`"),
+        (
+            "role = \"agent\"\nmodules = [\"dcos-bits\", \"fizzbuzz\"]\n[flags]\nresources = \"cpus:4;mem:1024\"",
+            "role = \"master\"\nmodules = [\"fizzbuzz\"]\n[flags]\ncluster = \"x\"",
+            "module-role",
+            "`fizzbuzz` is not for a node of role `master`",
+            "`agent`",
+        ),
         ("\"dcos-bits\"", "\"dcos-bits\", \"twin\"", "duplicate-module", "of package `twin`", "only one"),
         ("\"dcos-bits\"", "\"libfoo\"", "no-modules", "is of kind `plain`", ""),
         (
@@ -120,4 +126,11 @@ fn refusals_name_the_option_and_what_was_probably_meant() {
         assert!(found.hint.as_deref().unwrap_or_default().contains(hint), "{:?}", found.hint);
         assert_eq!(problem.exit_code(), dcos_core::ExitCode::Refused);
     }
+}
+
+#[test]
+fn a_flag_of_a_newer_mesos_asks_for_it() {
+    let text = "role = \"master\"\n[flags]\nregistry = \"in_memory\"\nallocator_recovery_timeout = \"5mins\"\n";
+    let requires: Vec<String> = made(text).unwrap().pkginfo.requires.iter().map(ToString::to_string).collect();
+    assert_eq!(requires, ["mesos >= 1.11.0, < 1.12.0"]);
 }

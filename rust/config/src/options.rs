@@ -11,8 +11,10 @@ use dcos_core::{ExitCode, PackageName, Problem, Role};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::document::{self, Findings, Places};
 use crate::nearest::did_you_mean;
 use crate::parameters::describe;
+use crate::{contradictions, flags};
 
 /// The format of the document that this release reads and writes.
 pub const FORMAT: u32 = 1;
@@ -33,6 +35,8 @@ pub struct Options {
     pub flags: BTreeMap<String, String>,
     /// Parameters by module (not package) and name.
     pub parameters: BTreeMap<String, BTreeMap<String, Value>>,
+    #[serde(skip)]
+    pub(crate) places: Places,
 }
 
 /// Options on their way: role and group may be missing still.
@@ -48,6 +52,7 @@ pub struct Draft {
     pub flags: BTreeMap<String, String>,
     /// Parameters by module and name.
     pub parameters: BTreeMap<String, BTreeMap<String, Value>>,
+    places: Places,
 }
 
 /// The language of an options document.
@@ -100,6 +105,7 @@ impl Options {
             modules: BTreeSet::new(),
             flags: BTreeMap::new(),
             parameters: BTreeMap::new(),
+            places: Places::default(),
         }
     }
 
@@ -123,16 +129,12 @@ impl Draft {
     /// # Errors
     /// If it is malformed or says something unknown, with everything that is wrong with it.
     pub fn parse(text: &str, syntax: Syntax) -> Result<Self, InvalidOptions> {
-        let document = match syntax {
-            Syntax::Json => serde_json::from_str(text).map_err(|error| InvalidOptions::Syntax {
-                line: error.line(),
-                message: format!("not JSON: {error}"),
-            })?,
-            Syntax::Toml => from_toml(text)?,
-        };
-        let mut findings = Vec::new();
-        let draft = Self::read(&document, &mut findings);
-        if findings.is_empty() { Ok(draft) } else { Err(InvalidOptions::Findings(findings)) }
+        let (document, places) = document::read(text, syntax)?;
+        let mut findings = Findings::of(&places);
+        let mut draft = Self::read(&document, &mut findings);
+        findings.none()?;
+        draft.places = places;
+        Ok(draft)
     }
 
     /// Takes an assignment from the command line: `flags.quorum=1`, `parameters.org_example_FizzBuzz.limit=5`.
@@ -147,7 +149,8 @@ impl Draft {
             return one("not-an-assignment", format!("`{assignment}` is no assignment: `key=value` is needed"), None);
         };
         let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
-        let mut findings = Vec::new();
+        let nowhere = Places::default();
+        let mut findings = Findings::of(&nowhere);
         match key.split('.').collect::<Vec<_>>()[..] {
             ["role"] => self.role = read_role(&value, &mut findings),
             ["group"] => self.group = read_group(&value, &mut findings),
@@ -167,13 +170,15 @@ impl Draft {
                 return one("unknown-key", format!("`{key}` can't be set"), did_you_mean(key, known));
             }
         }
-        if findings.is_empty() { Ok(()) } else { Err(InvalidOptions::Findings(findings)) }
+        findings.none()?;
+        self.places.forget(key);
+        Ok(())
     }
 
     /// The options, once nothing is missing.
     ///
     /// # Errors
-    /// If the role is.
+    /// If the role is, or if flags are not those of the role's program or contradict each other.
     pub fn finish(self) -> Result<Options, InvalidOptions> {
         let Some(role) = self.role else {
             let hint = "say `role = \"agent\"` in the options, or `--role agent`".to_owned();
@@ -181,75 +186,92 @@ impl Draft {
             return Err(InvalidOptions::Findings(vec![missing]));
         };
         let group = self.group.unwrap_or_else(|| format!("{role}s"));
-        let (modules, flags, parameters) = (self.modules, self.flags, self.parameters);
-        Ok(Options { format: FORMAT, role, group, modules, flags, parameters })
+        let mut findings = Findings::of(&self.places);
+        for (name, value) in &self.flags {
+            if let Err(wrong) = flags::check(name, value, Some(role)) {
+                findings.push(&format!("flags.{name}"), *wrong);
+            }
+        }
+        contradictions::check(role, &self.flags, &mut findings);
+        findings.none()?;
+        let Self { modules, flags, parameters, places, .. } = self;
+        Ok(Options { format: FORMAT, role, group, modules, flags, parameters, places })
     }
 
-    fn read(document: &Value, findings: &mut Vec<Finding>) -> Self {
+    fn read(document: &Value, findings: &mut Findings<'_>) -> Self {
         let mut draft = Self::default();
-        let Some(document) = table("the document", document, findings) else { return draft };
+        let Some(document) = table("", document, findings) else { return draft };
         for (key, value) in document {
             match key.as_str() {
                 "format" if value.as_u64() == Some(u64::from(FORMAT)) => {}
-                "format" => findings.push(finding(
+                "format" => findings.add(
+                    key,
                     "unknown-format",
                     format!("`format` is {}, and this release knows format {FORMAT} only", describe(value)),
                     None,
-                )),
+                ),
                 "role" => draft.role = read_role(value, findings),
                 "group" => draft.group = read_group(value, findings),
                 "modules" => draft.modules = read_modules(value, findings),
                 "flags" => {
-                    for (name, value) in table("`flags`", value, findings).into_iter().flatten() {
+                    for (name, value) in table(key, value, findings).into_iter().flatten() {
                         draft.flags.extend(read_flag(name, value, findings));
                     }
                 }
                 "parameters" => {
-                    for (module, value) in table("`parameters`", value, findings).into_iter().flatten() {
-                        let what = format!("`parameters.{module}`");
-                        let given = table(&what, value, findings).into_iter().flatten();
+                    for (module, value) in table(key, value, findings).into_iter().flatten() {
+                        let key = format!("parameters.{module}");
+                        let given = table(&key, value, findings).into_iter().flatten();
                         let given = given.map(|(name, value)| (name.clone(), value.clone())).collect();
                         draft.parameters.insert(module.clone(), given);
                     }
                 }
-                _ => findings.push(finding("unknown-key", format!("unknown key `{key}`"), did_you_mean(key, KEYS))),
+                _ => findings.add(key, "unknown-key", format!("unknown key `{key}`"), unknown_key(key)),
             }
         }
         draft
     }
 }
 
-fn table<'a>(what: &str, value: &'a Value, findings: &mut Vec<Finding>) -> Option<&'a Map<String, Value>> {
+/// A flag may have been written where only keys are.
+fn unknown_key(key: &str) -> Option<String> {
+    let is_flag = flags::all().iter().any(|flag| flag.name == key);
+    if is_flag { Some("flags of Mesos stand in the table `flags`".to_owned()) } else { did_you_mean(key, KEYS) }
+}
+
+/// The table that `key` is; the whole document if it is empty.
+fn table<'a>(key: &str, value: &'a Value, findings: &mut Findings<'_>) -> Option<&'a Map<String, Value>> {
     let table = value.as_object();
     if table.is_none() {
-        findings.push(finding("wrong-type", format!("{what} is {}, and a table is needed", describe(value)), None));
+        let what = if key.is_empty() { "the document".to_owned() } else { format!("`{key}`") };
+        findings.add(key, "wrong-type", format!("{what} is {}, and a table is needed", describe(value)), None);
     }
     table
 }
 
-fn read_role(value: &Value, findings: &mut Vec<Finding>) -> Option<Role> {
+fn read_role(value: &Value, findings: &mut Findings<'_>) -> Option<Role> {
     let role = value.as_str().and_then(|text| text.parse().ok());
     if role.is_none() {
         let hint = value.as_str().and_then(|text| did_you_mean(text, ["master", "agent"]));
         let message = format!("`role` is {}, and `master` or `agent` is needed", describe(value));
-        findings.push(finding("wrong-type", message, hint));
+        findings.add("role", "wrong-type", message, hint);
     }
     role
 }
 
-fn read_group(value: &Value, findings: &mut Vec<Finding>) -> Option<String> {
+fn read_group(value: &Value, findings: &mut Findings<'_>) -> Option<String> {
     let group = value.as_str().filter(|text| !text.is_empty() && !text.chars().any(char::is_control));
     if group.is_none() {
         let message = format!("`group` is {}, and a name is needed", describe(value));
-        findings.push(finding("wrong-type", message, None));
+        findings.add("group", "wrong-type", message, None);
     }
     group.map(ToOwned::to_owned)
 }
 
-fn read_modules(value: &Value, findings: &mut Vec<Finding>) -> BTreeSet<PackageName> {
+fn read_modules(value: &Value, findings: &mut Findings<'_>) -> BTreeSet<PackageName> {
     let Some(names) = value.as_array() else {
         let message = format!("`modules` is {}, and a list of package names is needed", describe(value));
-        findings.push(finding("wrong-type", message, None));
+        findings.add("modules", "wrong-type", message, None);
         return BTreeSet::new();
     };
     let mut modules = BTreeSet::new();
@@ -262,34 +284,35 @@ fn read_modules(value: &Value, findings: &mut Vec<Finding>) -> BTreeSet<PackageN
                 let hint = value.as_str().and_then(|text| text.split_once("--")).map(|(name, _)| {
                     format!("name the package without its version: `{name}`; the set says which version")
                 });
-                findings.push(finding("wrong-type", format!("`modules`: {error}"), hint));
+                findings.add("modules", "wrong-type", format!("`modules`: {error}"), hint);
             }
             None => {
                 let message = format!("`modules` contains {}, and names of packages are needed", describe(value));
-                findings.push(finding("wrong-type", message, None));
+                findings.add("modules", "wrong-type", message, None);
             }
         }
     }
     modules
 }
 
-fn read_flag(name: &str, value: &Value, findings: &mut Vec<Finding>) -> Option<(String, String)> {
+fn read_flag(name: &str, value: &Value, findings: &mut Findings<'_>) -> Option<(String, String)> {
+    let key = format!("flags.{name}");
     let text = match value {
         Value::Null => {
             let hint = Some("leave it out for Mesos's own default".to_owned());
-            findings.push(finding("wrong-type", format!("`flags.{name}` is null, and a value is needed"), hint));
+            findings.add(&key, "wrong-type", format!("`{key}` is null, and a value is needed"), hint);
             return None;
         }
         Value::String(text) => text.clone(),
         // What Mesos takes as JSON may be written as a table.
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => sorted(value).to_string(),
     };
-    match crate::flags::check(name, &text) {
-        Some(wrong) => {
-            findings.push(wrong);
+    match flags::check(name, &text, None) {
+        Err(wrong) => {
+            findings.push(&key, *wrong);
             None
         }
-        None => Some((name.to_owned(), text)),
+        Ok(text) => Some((name.to_owned(), text)),
     }
 }
 
@@ -302,42 +325,6 @@ pub(crate) fn sorted(value: &Value) -> Value {
             Value::Object(ordered.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect())
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
-    }
-}
-
-fn from_toml(text: &str) -> Result<Value, InvalidOptions> {
-    let table: toml::Table = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        InvalidOptions::Syntax { line, message: format!("not TOML: {}", error.message()) }
-    })?;
-    let mut findings = Vec::new();
-    let document = toml_to_json("", &toml::Value::Table(table), &mut findings);
-    if findings.is_empty() { Ok(document) } else { Err(InvalidOptions::Findings(findings)) }
-}
-
-fn toml_to_json(key: &str, value: &toml::Value, findings: &mut Vec<Finding>) -> Value {
-    let mut refuse = |what: &str| {
-        findings.push(finding("wrong-type", format!("`{key}` is {what}, which no option is"), None));
-        Value::Null
-    };
-    match value {
-        toml::Value::String(text) => Value::String(text.clone()),
-        toml::Value::Integer(number) => Value::from(*number),
-        toml::Value::Boolean(value) => Value::Bool(*value),
-        toml::Value::Float(number) => match serde_json::Number::from_f64(*number) {
-            Some(number) => Value::Number(number),
-            None => refuse("not a finite number"),
-        },
-        toml::Value::Datetime(_) => refuse("a date"),
-        toml::Value::Array(items) => items.iter().map(|item| toml_to_json(key, item, findings)).collect(),
-        toml::Value::Table(table) => {
-            let mut document = Map::new();
-            for (name, value) in table {
-                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-                document.insert(name.clone(), toml_to_json(&key, value, findings));
-            }
-            Value::Object(document)
-        }
     }
 }
 

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use dcos_core::pkginfo::{ModuleInfo, ParameterKind};
-use dcos_core::validate::Finding;
 use serde_json::Value;
 
+use crate::document::Findings;
 use crate::nearest::did_you_mean;
-use crate::options::finding;
 
 /// The given parameters of `module` as text; what is wrong with them goes to `findings`.
 ///
@@ -15,7 +14,7 @@ use crate::options::finding;
 pub(crate) fn render(
     module: &ModuleInfo,
     given: &BTreeMap<String, Value>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings<'_>,
 ) -> BTreeMap<String, String> {
     let mut rendered = BTreeMap::new();
     for (name, value) in given {
@@ -23,20 +22,31 @@ pub(crate) fn render(
         let Some(declared) = module.parameters.get(name) else {
             let hint = did_you_mean(name, module.parameters.keys().map(String::as_str));
             let message = format!("`{key}` is no parameter of module `{}`", module.name);
-            findings.push(finding("unknown-parameter", message, hint));
+            findings.add(&key, "unknown-parameter", message, hint);
             continue;
         };
         match text(declared.kind, value) {
+            Ok(text) if is_secret(name) && !text.starts_with("file:///") => {
+                let message = format!("`{key}` is a secret by its name, and secrets stand in no package");
+                let hint = "put it into a file on each host, and name that by `file:///…`".to_owned();
+                findings.add(&key, "secret", message, Some(hint));
+            }
             Ok(text) => {
                 rendered.insert(name.clone(), text);
             }
             Err(needed) => {
                 let message = format!("`{key}` is {}, and {needed}", describe(value));
-                findings.push(finding("parameter-type", message, hint(declared.kind, value)));
+                findings.add(&key, "parameter-type", message, hint(declared.kind, value));
             }
         }
     }
     rendered
+}
+
+/// Whether a parameter of that name holds what nobody may read in a repository.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["password", "passphrase", "secret", "token", "private_key"].iter().any(|word| name.ends_with(word))
 }
 
 /// `value` as text, or what would be needed instead.

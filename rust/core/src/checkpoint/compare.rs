@@ -12,7 +12,7 @@ pub(super) fn refusals(left: &Agent, now: &Agent) -> Vec<Reason> {
     let mut reasons = Vec::new();
     hostname(&left.hostname, &now.hostname, &mut reasons);
     if left.port != now.port {
-        reasons.push(changed("port", left.port, now.port));
+        reasons.push(changed("port", &left.port, &now.port));
     }
     domain(left.domain.as_ref(), now.domain.as_ref(), now.policy, &mut reasons);
     resources(&left.resources, &now.resources, now.policy, &mut reasons);
@@ -20,7 +20,7 @@ pub(super) fn refusals(left: &Agent, now: &Agent) -> Vec<Reason> {
     reasons
 }
 
-fn changed(what: impl Into<String>, from: impl ToString, to: impl ToString) -> Reason {
+fn changed(what: impl Into<String>, from: &dyn ToString, to: &dyn ToString) -> Reason {
     Reason::Changed { what: what.into(), from: from.to_string(), to: to.to_string() }
 }
 
@@ -118,7 +118,7 @@ fn attributes(left: &Attributes, now: &Attributes, policy: Policy, reasons: &mut
         let before = reasons.len();
         reasons.extend(added.map(|(name, value)| Reason::Added { what: format!("attribute `{name}:{value}`") }));
         if reasons.len() == before {
-            reasons.push(changed("the number of attributes", left.0.len(), now.0.len()));
+            reasons.push(changed("the number of attributes", &left.0.len(), &now.0.len()));
         }
     }
 }
