@@ -396,16 +396,11 @@ impl<S: Supervisor> Walker<S> {
         });
         if !known {
             let hold = seconds(self.parts.node.health.hold);
-            // What the old set said no to before is not asked of itself again.
-            let baseline: Vec<CheckReport> = match way {
-                Some(Way::Back | Way::Again) => journal.baseline.iter().map(forgiven).collect(),
-                Some(Way::Forward) | None => journal.baseline.clone(),
-            };
             let checks = checks(&self.parts.node, launch);
             let watch = match way {
-                Some(_) => Watch::new(checks, hold, &journal.entered, &baseline),
+                Some(_) => Watch::new(checks, hold, &journal.entered, &journal.baseline),
                 // What is watched on has all the time that it needs, from whenever somebody looks again.
-                None => Watch::new(checks, hold, &self.parts.ticks.now(), &baseline).without_end(),
+                None => Watch::new(checks, hold, &self.parts.ticks.now(), &journal.baseline).without_end(),
             };
             self.watch = Some(Watching { attempt: journal.attempt.clone(), generation, way, watch, answers: false });
         }
@@ -544,11 +539,6 @@ fn ended_back(journal: &Journal, undecided: &str) -> String {
         detail.push_str(&format!("; of the previous set it can't be told: {undecided}"));
     }
     detail
-}
-
-fn forgiven(report: &CheckReport) -> CheckReport {
-    let answer = if report.answer == Answer::No { Answer::CannotTell } else { report.answer };
-    CheckReport { answer, ..report.clone() }
 }
 
 fn seconds(seconds: f64) -> Duration {

@@ -88,6 +88,19 @@ impl Http {
             }
             Ok::<_, reqwest::Error>(Ok(Reply { status, location, body }))
         });
-        asked.unwrap_or_else(|error| Err(Silence(Problem::chain(&error.without_url()))))
+        asked.unwrap_or_else(|error| Err(Silence(innermost(&error))))
     }
+}
+
+/// The innermost cause, such as `Connection refused (os error 111)`: the layers above it say where in the client it came
+/// up, which helps nobody who operates a cluster.
+fn innermost(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "it takes too long".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }

@@ -11,7 +11,6 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dcos_core::attempt::{AttemptReport, AttemptState, Ping};
@@ -64,10 +63,9 @@ struct Counter {
     last: Option<(String, AttemptState)>,
 }
 
-/// The outbox of a node. Dropping it ends the sending thread after the question that it is at.
+/// The outbox of a node. Once it is dropped the thread ends after the question that it is at; nobody waits for that.
 pub struct Outbox {
-    post: Option<Sender<(AttemptReport, Option<String>)>>,
-    thread: Option<JoinHandle<()>>,
+    post: Sender<(AttemptReport, Option<String>)>,
 }
 
 impl Outbox {
@@ -85,28 +83,17 @@ impl Outbox {
         }
         let (post, posted) = channel();
         let courier = Courier { store, node: node.clone(), counter, posted };
-        let thread = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("outbox".to_owned())
             .spawn(move || courier.run())
             .map_err(|error| Problem::new(ExitCode::Unexpected, "outbox-failed", error.to_string()))?;
-        Ok(Self { post: Some(post), thread: Some(thread) })
+        Ok(Self { post })
     }
 
     /// Hands over where an attempt stands. What was told last is not told again.
     pub fn note(&self, report: &AttemptReport, report_to: Option<&str>) {
-        if let Some(post) = &self.post {
-            // The thread ends only with the outbox, or for want of an HTTP client, which it has complained about.
-            let _ = post.send((report.clone(), report_to.map(str::to_owned)));
-        }
-    }
-}
-
-impl Drop for Outbox {
-    fn drop(&mut self) {
-        self.post = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        // The thread ends only with the outbox, or for want of an HTTP client, which it has complained about.
+        let _ = self.post.send((report.clone(), report_to.map(str::to_owned)));
     }
 }
 

@@ -44,7 +44,7 @@ const LAST_RESTART: Duration = Duration::from_secs(60);
 /// # Errors
 /// If the lock, the socket, the outbox or an HTTP client can't be had.
 pub fn run(
-    store: Arc<dyn NodeStore>,
+    store: &Arc<dyn NodeStore>,
     node: &NodeConfig,
     node_file: &Path,
     own: &Path,
@@ -58,11 +58,11 @@ pub fn run(
         Problem::new(ExitCode::Unexpected, "helper-failed", format!("can't {what}: {}", Problem::chain(error)))
     };
     let listener = Listener::bind(&node.root).map_err(|error| failed("listen for kicks", &error))?;
-    let supervisor = ProcessSupervisor::new(Arc::clone(&store), &node.root, own.to_owned(), Some(listener));
+    let supervisor = ProcessSupervisor::new(Arc::clone(store), &node.root, own.to_owned(), Some(listener));
     let prober = HttpProber::new(node).map_err(|error| failed("make an HTTP client", &error))?;
-    let pings = Outbox::open(Arc::clone(&store), node)?;
+    let pings = Outbox::open(Arc::clone(store), node)?;
     let mut walker = Walker::new(Parts {
-        store: Arc::clone(&store),
+        store: Arc::clone(store),
         node: node.clone(),
         supervisor,
         prober: Box::new(prober),
@@ -70,7 +70,7 @@ pub fn run(
         ticks: Box::new(BootClock),
         clock: Box::new(SystemClock),
     });
-    install_first_helper(&*store);
+    install_first_helper(&**store);
     let mut keeper = Keeper::new(Duration::try_from_secs_f64(node.health.hold).unwrap_or_default());
     let mut guard = GuardWatch::new(node, node_file, started_as);
     let log = BoundedLog::of_helper(&node.root);
@@ -95,8 +95,8 @@ pub fn run(
             Turn::Wait(wait) => wait.min(LOOK_EVERY),
             Turn::Idle => LOOK_EVERY,
         };
-        if may_keep(&*store, node) {
-            wait = wait.min(keeper.look(&*store, &mut walker.parts.supervisor));
+        if may_keep(&**store, node) {
+            wait = wait.min(keeper.look(&**store, &mut walker.parts.supervisor));
         }
         guard.look();
         if let Some(successor) = successor(&walker, started_as) {
@@ -174,7 +174,8 @@ impl Keeper {
         let due = *self.due.get_or_insert_with(|| {
             if self.starts > 0 {
                 let lines = supervisor.last_lines();
-                tracing::warn!(how, ?wait, last_lines = lines.join("\n"), "Mesos does not run: starting it again");
+                let last = lines.last().map_or("", String::as_str);
+                tracing::warn!(how, ?wait, last_line = last, "Mesos does not run: starting it again");
             }
             Instant::now() + wait
         });

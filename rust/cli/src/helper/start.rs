@@ -151,8 +151,7 @@ pub(super) fn guard(place: &Place) -> Result<ExitCode, Problem> {
 /// child, since the process is the same.
 pub(super) fn worker(place: &Place, started_as: &Path) -> Result<ExitCode, Problem> {
     log_everything();
-    let successor =
-        worker::run(std::sync::Arc::clone(&place.store), &place.node, &place.node_file, &place.own, started_as)?;
+    let successor = worker::run(&place.store, &place.node, &place.node_file, &place.own, started_as)?;
     tracing::info!(helper = %successor.display(), "another helper takes over");
     let error = Command::new(&successor)
         .arg("--node")

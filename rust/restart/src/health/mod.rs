@@ -49,8 +49,8 @@ pub struct Check {
     pub question: Question,
     /// How long it may say *not yet*, or be unable to tell.
     pub deadline: Duration,
-    /// Whether it depends on others than this host, so that what the old set could not tell is not held against the
-    /// new one.
+    /// Whether it may depend on others than the set, so that what the old set did not say yes to is not held against
+    /// the new one.
     pub excusable: bool,
 }
 

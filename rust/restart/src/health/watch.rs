@@ -47,16 +47,15 @@ struct Tracked {
 }
 
 impl Watch {
-    /// Watches a Mesos that was started at `entered`. What the `baseline` of the old set could not tell is not held
-    /// against this one.
+    /// Watches a Mesos that was started at `entered`. Where the `baseline`, the old set's answers, was not a yes, this one
+    /// is not held to it: putting the old set back would make nothing better.
     pub fn new(checks: Vec<Check>, hold: Duration, entered: &Moment, baseline: &[CheckReport]) -> Self {
         let longest = checks.iter().map(|check| check.deadline).max().unwrap_or_default();
-        let could_not_tell =
-            |name: &str| baseline.iter().any(|old| old.name == name && old.answer == Answer::CannotTell);
+        let was_unwell = |name: &str| baseline.iter().any(|old| old.name == name && old.answer != Answer::Yes);
         let tracked = checks
             .into_iter()
             .map(|check| Tracked {
-                excused: check.excusable && could_not_tell(&check.name),
+                excused: check.excusable && was_unwell(&check.name),
                 asked: false,
                 last: Finding::new(Verdict::NotYet, "not asked yet"),
                 since: Some(entered.clone()),
@@ -129,7 +128,7 @@ impl Tracked {
     fn take(&mut self, mut finding: Finding, now: &Moment) {
         if self.excused && matches!(finding.verdict, Verdict::No | Verdict::NotYet) {
             finding.verdict = Verdict::CannotTell;
-            finding.detail.push_str(" (the old set could not tell either)");
+            finding.detail.push_str(" (as before the restart)");
         }
         self.since = match finding.verdict {
             Verdict::Yes => None,

@@ -18,6 +18,9 @@ const TAIL_BYTES: u64 = 16 * 1024;
 /// How many last lines are reported.
 const TAIL_LINES: usize = 40;
 
+/// How much of a line is reported, in characters: Mesos logs all its flags in one.
+const LINE_CHARACTERS: usize = 400;
+
 /// A log that is emptied when it has grown.
 #[derive(Debug)]
 pub struct BoundedLog {
@@ -86,7 +89,7 @@ impl BoundedLog {
         let mut bytes = Vec::new();
         file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
         let text = String::from_utf8_lossy(&bytes);
-        let mut lines: Vec<String> = text.lines().map(|line| line.trim_end().to_owned()).collect();
+        let mut lines: Vec<String> = text.lines().map(shortened).collect();
         if start > from && !lines.is_empty() {
             lines.remove(0); // it was cut in two
         }
@@ -99,6 +102,14 @@ impl BoundedLog {
 /// The directory of a root's logs.
 pub fn directory(root: &Path) -> PathBuf {
     crate::host::state_directory(root).join("log")
+}
+
+fn shortened(line: &str) -> String {
+    let line = line.trim_end();
+    match line.char_indices().nth(LINE_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
@@ -129,6 +140,13 @@ mod tests {
         let lines = log.last_lines(offset);
         assert_eq!(lines.len(), TAIL_LINES);
         assert_eq!(lines[0], "new 5");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_at_a_character() {
+        assert_eq!(super::shortened("short \r"), "short");
+        let cut = super::shortened(&"ä".repeat(1000));
+        assert_eq!(cut.chars().count(), super::LINE_CHARACTERS + 1);
     }
 
     #[test]
