@@ -205,7 +205,14 @@ impl<S: Supervisor> Walker<S> {
             }
         }
         tracing::info!(attempt = journal.attempt, from = ?seen.phase, to = ?journal.phase, detail = journal.detail, "step");
-        journal.write(store)?;
+        if let Err(problem) = journal.write(store) {
+            // Without the journal nothing may go on, not even back: now the room is needed that was set aside.
+            if !records::release_reserve(store) {
+                return Err(problem);
+            }
+            tracing::error!(problem = problem.detail, "can't write the journal: using the room that was set aside");
+            journal.write(store)?;
+        }
         drop(lock);
         self.catch_up(&journal);
         Ok(Turn::Again)
@@ -224,6 +231,9 @@ impl<S: Supervisor> Walker<S> {
     /// Keeps what remains of an ended attempt, then notes that this is done.
     fn close(&self, journal: &Journal) -> Result<(), Problem> {
         let store = &*self.parts.store;
+        if journal.phase != Phase::Lost {
+            records::release_reserve(store);
+        }
         records::keep_report(store, &journal.report())?;
         if let Some(generation) = journal.to {
             store.record_outcome(generation, journal.state(), self.parts.clock.now())?;

@@ -21,6 +21,10 @@ const FAILED: &str = "failed-sets.json";
 const TERM: &str = "term.json";
 const MESOS: &str = "mesos.json";
 const ATTEMPTS: &str = "attempts";
+const RESERVE: &str = "reserve";
+
+/// Room for what an attempt writes between the end of a Mesos and its own, many times over.
+const RESERVED_BYTES: usize = 256 * 1024;
 
 /// A set that failed on this node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +97,20 @@ pub fn write<T: Serialize>(store: &dyn NodeStore, name: &str, value: &T) -> Resu
     })?;
     bytes.push(b'\n');
     store.write_state(name, &bytes)
+}
+
+/// Sets room aside on the disk while there is some: a disk that gets full in the middle of an attempt must not keep the
+/// journal from being written, or the node would stay without a Mesos.
+///
+/// # Errors
+/// If there is no room now. Nothing was stopped yet, so this is the time to find out.
+pub fn reserve(store: &dyn NodeStore) -> Result<(), Problem> {
+    store.write_state(RESERVE, &vec![b'.'; RESERVED_BYTES])
+}
+
+/// Gives the room back that was set aside; answers whether there was any.
+pub fn release_reserve(store: &dyn NodeStore) -> bool {
+    matches!(store.read_state(RESERVE), Ok(Some(_))) && store.remove_state(RESERVE).is_ok()
 }
 
 /// The sets that failed on this node, oldest first.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use dcos_core::attempt::{AttemptReport, AttemptState};
 use dcos_core::clock::{Clock, SystemClock};
-use dcos_core::node::{NodeConfig, SupervisorKind};
+use dcos_core::node::NodeConfig;
 use dcos_core::ports::NodeStore;
 use dcos_core::{ExitCode, PackageSet, Problem, Role, Sha256};
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,7 @@ impl Restart {
     /// # Errors
     /// Every [`crate::plan::Refusal`] under its name, a journal that can't be used, and the store's failures.
     pub fn begin(&self, request: &Request) -> Result<Begun, Problem> {
+        crate::supervisor::supported(&self.node)?;
         // Asking Mesos takes a moment and needs no lock.
         let doomed = self.doomed();
         let _lock = self.lock()?;
@@ -152,6 +153,7 @@ impl Restart {
             records::keep_term(&*self.store, request.term)?;
         }
         let planned = self.planned(request, active.map(|active| active.number));
+        records::reserve(&*self.store)?;
         planned.write(&*self.store)?;
         let staged = self.stage(&planned);
         let (ticket, journal) = match staged {
@@ -337,9 +339,6 @@ impl Restart {
     }
 
     fn stage(&self, planned: &Journal) -> Result<(String, Journal), Problem> {
-        if self.node.supervisor.kind != SupervisorKind::Process {
-            return Err(crate::supervisor::unsupported(&self.node));
-        }
         let generation = self.store.stage(&planned.set)?;
         let secret = host::random::<16>().map_err(|error| {
             Problem::new(ExitCode::Unexpected, "no-randomness", format!("can't make a ticket: {error}"))

@@ -50,9 +50,7 @@ pub fn run(
     own: &Path,
     started_as: &Path,
 ) -> Result<PathBuf, Problem> {
-    if node.supervisor.kind != dcos_core::node::SupervisorKind::Process {
-        return Err(crate::supervisor::unsupported(node));
-    }
+    crate::supervisor::supported(node)?;
     let _lock = Lock::wait(&state_directory(&node.root).join(LOCK))?;
     let failed = |what: &str, error: &dyn std::error::Error| {
         Problem::new(ExitCode::Unexpected, "helper-failed", format!("can't {what}: {}", Problem::chain(error)))

@@ -29,6 +29,7 @@ const SETTLED: Duration = Duration::from_millis(300);
 
 /// Puts the helper into the background and waits until Mesos answers.
 pub(super) fn start(format: Format, place: &Place, no_wait: bool) -> Result<ExitCode, Problem> {
+    dcos_restart::supervisor::supported(&place.node)?;
     if !no_wait && place.store.active()?.is_none() {
         let detail = format!("can't start Mesos: no generation is active in `{}`", place.node.root.display());
         return Err(Problem::new(ExitCode::NotFound, "no-active-generation", detail)
@@ -143,6 +144,7 @@ fn silent(place: &Place, what: &str, log: &BoundedLog, offset: u64) -> Problem {
 
 /// The guard, in this process.
 pub(super) fn guard(place: &Place) -> Result<ExitCode, Problem> {
+    dcos_restart::supervisor::supported(&place.node)?;
     log_everything();
     match guard::run(&place.node.root, &place.node_file, || place.program())? {}
 }

@@ -1,4 +1,3 @@
-
 use super::super::Verdict::{self, CannotTell, No, NotYet, Yes};
 use super::{Listing, doomed, leading, listing, path, recovered, registered, version};
 use crate::http::{Asked, Reply, Silence};

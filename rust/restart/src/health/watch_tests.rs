@@ -92,7 +92,8 @@ fn an_undecided_set_is_confirmed_when_the_master_is_back() {
 
 #[test]
 fn what_the_old_set_did_not_say_yes_to_is_not_held_against_the_new_one() {
-    let baseline = |answer| ["slow", "fast"].map(|name| CheckReport { name: name.into(), answer, detail: String::new() });
+    let baseline =
+        |answer| ["slow", "fast"].map(|name| CheckReport { name: name.into(), answer, detail: String::new() });
     for answer in [Answer::CannotTell, Answer::No] {
         let mut excused = watch(&baseline(answer));
         assert_eq!(round(&mut excused, 101, [Yes, No]), "pending");
@@ -107,7 +108,8 @@ fn what_the_old_set_did_not_say_yes_to_is_not_held_against_the_new_one() {
 #[test]
 fn what_never_stays_well_is_a_no_in_the_end() {
     let mut watch = watch(&[]);
-    let mut outcome = |second: u64| round(&mut watch, second, if second.is_multiple_of(3) { [NotYet, Yes] } else { [Yes, Yes] });
+    let mut outcome =
+        |second: u64| round(&mut watch, second, if second.is_multiple_of(3) { [NotYet, Yes] } else { [Yes, Yes] });
     // Three times the longest deadline and the hold: 105 s.
     assert!((100..205).all(|second| outcome(second) == "pending"));
     assert_eq!((205..210).map(outcome).find(|outcome| *outcome != "pending"), Some("failed"));
@@ -117,6 +119,9 @@ fn what_never_stays_well_is_a_no_in_the_end() {
 fn a_watch_without_end_gives_as_much_time_as_is_needed() {
     let mut watch = watch(&[]).without_end();
     for second in (1000..3000).step_by(3) {
-        assert_ne!(round(&mut watch, second, [Yes, if second.is_multiple_of(2) { CannotTell } else { NotYet }]), "failed");
+        assert_ne!(
+            round(&mut watch, second, [Yes, if second.is_multiple_of(2) { CannotTell } else { NotYet }]),
+            "failed"
+        );
     }
 }

@@ -102,13 +102,17 @@ pub trait Supervisor {
     fn wait(&mut self, at_most: Duration);
 }
 
-/// The refusal for a supervisor that this release does not know to use.
-pub(crate) fn unsupported(node: &NodeConfig) -> Problem {
-    let kind = match node.supervisor.kind {
-        SupervisorKind::Systemd => "systemd",
-        SupervisorKind::Process => "process",
-    };
-    let detail = format!("this release can't restart a Mesos that `{kind}` supervises");
-    Problem::new(ExitCode::Refused, "supervisor-unsupported", detail)
-        .hint("`kind = \"process\"` in `[supervisor]` of the node file makes the helper the supervisor")
+/// Refuses a node whose supervisor this release does not know to use.
+///
+/// # Errors
+/// `supervisor-unsupported`.
+pub fn supported(node: &NodeConfig) -> Result<(), Problem> {
+    match node.supervisor.kind {
+        SupervisorKind::Process => Ok(()),
+        SupervisorKind::Systemd => {
+            let detail = "this release can't restart a Mesos that systemd supervises";
+            Err(Problem::new(ExitCode::Refused, "supervisor-unsupported", detail)
+                .hint("`kind = \"process\"` in `[supervisor]` of the node file makes the helper the supervisor"))
+        }
+    }
 }

@@ -168,6 +168,18 @@ fn a_switch_that_fails_leaves_the_old_set_and_blames_nobody() {
 }
 
 #[test]
+fn a_disk_that_gets_full_keeps_no_attempt_from_its_end() {
+    for new in [Behaviour::Good, Behaviour::EndsAfter(100)] {
+        let setting = setting(Behaviour::Good, new);
+        records::reserve(&setting.world).unwrap();
+        setting.world.get().disk_full = true;
+        let (state, generation) = end_of(new);
+        assert_eq!(setting.walk(), state);
+        setting.has_one_set(generation);
+    }
+}
+
+#[test]
 fn an_order_that_nobody_took_up_goes_stale() {
     let late = |change: fn(&Shared)| {
         let setting = setting(Behaviour::Good, Behaviour::Good);

@@ -62,6 +62,8 @@ pub(crate) struct World {
     pub(crate) starts: Vec<u64>,
     /// How many switches fail from now on.
     pub(crate) failing_switches: u32,
+    /// Whether the disk is full but for what was set aside.
+    pub(crate) disk_full: bool,
     /// How long every wait takes at least, in milliseconds: a coarse world is walked through sooner.
     pub(crate) coarse: u64,
     process: Option<Process>,
@@ -110,6 +112,7 @@ impl Shared {
             outcomes: Vec::new(),
             starts: Vec::new(),
             failing_switches: 0,
+            disk_full: false,
             coarse: 1,
             // It has run for long: what it does soon after a start it has not done.
             process: Some(Process { generation: OLD, started_ms: 1_000_000, pid: 100 }),
@@ -417,8 +420,13 @@ impl NodeStore for Shared {
     }
 
     fn write_state(&self, name: &str, bytes: &[u8]) -> Result<(), Problem> {
-        self.effect(|world| world.documents.insert(name.to_owned(), bytes.to_vec()));
-        Ok(())
+        self.effect(|world| {
+            if world.disk_full && world.documents.contains_key("reserve") {
+                return Err(Problem::new(ExitCode::Unexpected, "disk-full", "no space left"));
+            }
+            world.documents.insert(name.to_owned(), bytes.to_vec());
+            Ok(())
+        })
     }
 
     fn remove_state(&self, name: &str) -> Result<(), Problem> {
