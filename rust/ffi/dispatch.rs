@@ -84,6 +84,7 @@ fn too_slow(patience: Duration) -> Response<Bytes> {
 #[expect(clippy::expect_used, reason = "a test fails by panicking")]
 mod tests {
     use std::sync::mpsc::{self, Receiver, Sender};
+    use std::sync::{Arc, Barrier};
     use std::thread::ThreadId;
 
     use axum::routing::get;
@@ -120,16 +121,21 @@ mod tests {
         }
     }
 
-    fn router() -> Router {
+    /// A router that waits for `gate` where it waits.
+    fn router(gate: &Arc<Barrier>) -> Router {
+        let (awaited, blocked) = (Arc::clone(gate), Arc::clone(gate));
+        let behind_a_task = async move || {
+            let passed = tokio::spawn(async { tokio::task::spawn_blocking(move || awaited.wait()).await });
+            if matches!(passed.await, Ok(Ok(_))) { "passed" } else { "lost" }
+        };
+        let blocking = async move || {
+            let passed = tokio::task::spawn_blocking(move || blocked.wait()).await;
+            if passed.is_ok() { "passed" } else { "lost" }
+        };
         Router::new()
             .route("/quick", get(async || "quick"))
-            .route(
-                "/slow",
-                get(async || {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                    "slow"
-                }),
-            )
+            .route("/behind-a-task", get(behind_a_task))
+            .route("/blocking", get(blocking))
             .route(
                 "/panics",
                 get(async || {
@@ -147,37 +153,41 @@ mod tests {
                     }
                 }),
             )
-            .route("/blocking", get(async || tokio::task::spawn_blocking(|| "blocked").await.unwrap_or("lost")))
     }
 
-    fn ask(path: &str) -> (ThreadId, Response<Bytes>) {
+    /// Asks, and passes the gate with those who wait at it.
+    fn ask(path: &str, gated: bool) -> (ThreadId, Response<Bytes>) {
         let (reply, recorded) = Recorder::new();
         let request = Request::get(path).body(Body::empty()).expect("a request");
-        dispatch(&crate::runtime::handle().expect("a runtime"), router(), request, reply);
+        let gate = Arc::new(Barrier::new(2));
+        dispatch(&crate::runtime::handle().expect("a runtime"), router(&gate), request, reply);
+        if gated {
+            gate.wait();
+        }
         let answered = recorded.recv_timeout(Duration::from_secs(10)).expect("an answer or a drop");
         answered.expect("not dropped")
     }
 
     #[test]
     fn what_need_not_wait_is_answered_on_the_calling_thread() {
-        let (thread, response) = ask("/quick");
+        let (thread, response) = ask("/quick", false);
         assert_eq!(thread, std::thread::current().id());
         assert_eq!(response.body(), "quick");
     }
 
     #[test]
     fn what_waits_is_answered_by_the_runtime() {
-        for (path, text) in [("/slow", "slow"), ("/blocking", "blocked")] {
-            let (thread, response) = ask(path);
+        for path in ["/behind-a-task", "/blocking"] {
+            let (thread, response) = ask(path, true);
             assert_ne!(thread, std::thread::current().id());
-            assert_eq!(response.body(), text);
+            assert_eq!(response.body(), "passed");
         }
     }
 
     #[test]
     fn panics_are_500_wherever_they_happen() {
         for path in ["/panics", "/panics-later"] {
-            let (_, response) = ask(path);
+            let (_, response) = ask(path, false);
             assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
             let body = String::from_utf8_lossy(response.body()).into_owned();
             assert!(body.contains("urn:dcos-bits:panicked") && !body.contains("later"), "{body}");

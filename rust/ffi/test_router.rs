@@ -11,6 +11,7 @@ use axum::routing::{any, get, post};
 use dcos_api::Principal;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 /// Room for the large bodies that the tests send, in bytes.
 pub(crate) const BODY_LIMIT: usize = 16 * 1024 * 1024;
@@ -28,6 +29,8 @@ pub(crate) fn router() -> Router {
         .route("/pkg/fetch/echo", post(async |body: Bytes| body))
         .route("/pkg/state/describe", any(describe))
         .route("/pkg/state/slow", get(slow))
+        .route("/pkg/state/gate", get(gate))
+        .route("/pkg/state/open", get(open))
         .route("/pkg/state/panic", get(panic))
         .route("/pkg/state/panic-later", get(panic_later))
         .route("/pkg/state/abandoned", get(abandoned))
@@ -53,6 +56,31 @@ async fn describe(method: Method, uri: Uri, headers: HeaderMap, principal: axum:
 async fn slow(Query(slow): Query<Slow>) -> &'static str {
     tokio::time::sleep(Duration::from_millis(slow.milliseconds)).await;
     "slow"
+}
+
+/// Lets as many through as [`open`] was asked for.
+static GATE: Semaphore = Semaphore::const_new(0);
+
+/// Waits until it is let through.
+async fn gate() -> &'static str {
+    match GATE.acquire().await {
+        Ok(permit) => {
+            permit.forget();
+            "through"
+        }
+        Err(_) => "closed",
+    }
+}
+
+/// How many are to be let through.
+#[derive(serde::Deserialize)]
+struct Open {
+    count: usize,
+}
+
+async fn open(Query(open): Query<Open>) -> &'static str {
+    GATE.add_permits(open.count);
+    "open"
 }
 
 /// Panics on the libprocess thread.
