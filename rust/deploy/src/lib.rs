@@ -16,6 +16,9 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "a test fails by panicking")]
+mod bench;
 pub mod client;
 pub mod controller;
 pub mod event;

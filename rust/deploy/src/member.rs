@@ -184,9 +184,21 @@ impl Node<'_> {
                 None => self.go(ticket),
             },
             Err(Trouble::Unreachable(why)) => self.in_vain(why),
-            Err(Trouble::Refused(problem)) if problem.name() == "attempt-running" => self.in_vain(problem.detail),
-            Err(trouble @ Trouble::Refused(_)) => {
-                let text = format!("refused to begin: {trouble}");
+            Err(Trouble::Refused(problem)) => self.refused_to_begin(problem),
+        }
+    }
+
+    fn refused_to_begin(&mut self, problem: Problem) {
+        match problem.name() {
+            // Another attempt is under way there, or the id was used before this controller lost its log.
+            "attempt-running" | "attempt-known" => self.in_vain(problem.detail),
+            // An earlier attempt got there after all, or somebody else did it.
+            "already-active" => {
+                self.enter(Stage::Checking, "");
+                self.desk.ask(self.rollout, self.index, Request::Set);
+            }
+            _ => {
+                let text = format!("refused to begin: {}", Trouble::Refused(problem));
                 self.tell("node-refused", text.clone());
                 self.enter(Stage::Refused, text);
             }

@@ -311,3 +311,7 @@ fn pinged(rollouts: &mut Rollouts, desk: &mut Desk, ping: &Ping, now: Now) -> Re
     }
     Ok(Outcome::Done)
 }
+
+#[cfg(test)]
+#[path = "orders_tests.rs"]
+mod tests;
