@@ -1,5 +1,6 @@
 //! `dcos-pkg` and `dcos repo` as an operator uses them.
 
+mod convert;
 mod life;
 mod machine;
 mod probe;

@@ -22,7 +22,7 @@ fn shape(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
 }
 
 /// Fails unless what was printed has all that the example of `name` shows, and nothing that it does not.
-fn assert_shaped_like(name: &str, outcome: &Outcome) {
+pub(super) fn assert_shaped_like(name: &str, outcome: &Outcome) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/dcos-pkg/{name}.json"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}\n{outcome}", path.display()));
     let (mut documented, mut printed) = (BTreeSet::new(), BTreeSet::new());

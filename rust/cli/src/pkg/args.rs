@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use dcos_core::{PackageId, Sha256};
 
 const EXAMPLES: &str = "\
@@ -51,6 +51,15 @@ pub(super) enum Command {
   dcos-pkg build ./fizzbuzz --output fizzbuzz--1.2.0+mesos1.11.0.tar.zst
   dcos-pkg build ./fizzbuzz --output fizzbuzz--1.2.0+mesos1.11.0.tar.zst --mesos ./mesos--1.11.0 --probe ./dcos-module-probe")]
     Build(Build),
+    /// Make an archive of a package of DC/OS's pkgpanda
+    #[command(
+        after_help = "What pkgpanda knew and this does not (`username`, `group`, `sysctl`, variants) is left out, and said.
+
+Examples:
+  dcos-pkg convert java--1.8.0.tar.xz --output .
+  dcos-pkg convert mesos--0f1e2d3c.tar.xz --as mesos--1.9.0 --kind mesos --output ."
+    )]
+    Convert(Convert),
     /// Add an archive that is on this machine
     #[command(
         after_help = "Examples:\n  dcos-pkg add mesos--1.11.0.tar.zst\n  dcos-pkg add mesos--1.11.0.tar.gz --sha256 HEX"
@@ -164,6 +173,30 @@ pub(super) struct Build {
     /// The program that loads a module library and prints its records
     #[arg(long, env = "DCOS_MODULE_PROBE", value_name = "FILE")]
     pub(super) probe: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Convert {
+    /// The package, named `<name>--<version>.tar.xz`
+    pub(super) file: PathBuf,
+    /// The archive to write, or the directory to write it to under its own name
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: PathBuf,
+    /// The id that it shall have [default: that of the file's name]
+    #[arg(long = "as", value_name = "ID")]
+    pub(super) id: Option<PackageId>,
+    /// What it is to a set
+    #[arg(long, value_enum, default_value_t = ConvertedKind::Plain)]
+    pub(super) kind: ConvertedKind,
+}
+
+/// The kinds that a package of pkgpanda can become: the others need to say more than it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ConvertedKind {
+    /// Something that others may require
+    Plain,
+    /// Mesos itself; its version must be Mesos's
+    Mesos,
 }
 
 #[derive(Debug, Args)]

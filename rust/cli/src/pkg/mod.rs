@@ -2,7 +2,7 @@
 //!
 //! - [`args`]: the command line; [`place`]: which store and which node file it means
 //! - [`look`]: what only reads; [`change`]: what changes the store
-//! - [`build`]: a directory to an archive; [`probe`]: the records of its modules
+//! - [`build`]: a directory to an archive; [`probe`]: the records of its modules; [`convert`]: pkgpanda's packages
 //! - [`fetch`], [`repair`]: from repositories, with [`progress`]; [`job`]: the same as a job of the endpoints, whose
 //!   end is told by [`callback`]
 
@@ -10,6 +10,7 @@ mod args;
 mod build;
 mod callback;
 mod change;
+mod convert;
 mod fetch;
 mod job;
 mod look;
@@ -39,6 +40,7 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Problem> {
     let place = || Place::find(&arguments.place);
     match arguments.command {
         Command::Build(build) => build::run(format, &build),
+        Command::Convert(convert) => convert::run(format, &convert),
         Command::Add { file, sha256 } => change::add(format, &place()?, &file, sha256),
         Command::Fetch(fetch) => fetch::run(format, place()?, fetch),
         Command::List => look::list(format, &place()?),
