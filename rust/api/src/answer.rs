@@ -1,7 +1,5 @@
 //! How answers are written: JSON, and problems as `application/problem+json`.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use dcos_core::problem::MEDIA_TYPE;
@@ -9,25 +7,38 @@ use dcos_core::{ExitCode, Problem};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-/// A problem on its way out. The response carries it as an extension too, for the log.
+/// A problem on its way out.
 #[derive(Clone, Debug)]
-pub(crate) struct Failure(pub(crate) Problem);
+pub(crate) struct Failure {
+    problem: Problem,
+    about: String,
+}
 
-/// What a request was about, for the log of changes: an extension of the response.
+/// What a request was about and why it was refused, for the log of changes: an extension of the response.
 #[derive(Clone, Debug)]
-pub(crate) struct About(pub(crate) String);
+pub(crate) struct Said {
+    pub(crate) about: String,
+    pub(crate) refusal: Option<String>,
+}
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self(problem)
+        Self { problem, about: String::new() }
+    }
+}
+
+impl Failure {
+    /// The same, with a word about what was asked for.
+    pub(crate) fn about(problem: impl Into<Self>, text: &str) -> Self {
+        Self { about: text.to_owned(), ..problem.into() }
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = written(status, MEDIA_TYPE, &self.0);
-        response.extensions_mut().insert(Arc::new(self.0));
+        let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = written(status, MEDIA_TYPE, &self.problem);
+        response.extensions_mut().insert(Said { about: self.about, refusal: Some(self.problem.detail) });
         response
     }
 }
@@ -49,7 +60,7 @@ pub(crate) fn ok<T: Serialize>(value: &T) -> Response {
 
 /// The response with a word about what was asked for.
 pub(crate) fn about(mut response: Response, text: impl Into<String>) -> Response {
-    response.extensions_mut().insert(About(text.into()));
+    response.extensions_mut().insert(Said { about: text.into(), refusal: None });
     response
 }
 

@@ -27,19 +27,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         if !is_json(&request) {
             let detail = "the request's body is not declared as JSON";
             let refused = problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", detail);
-            return Err(Failure(refused.hint("send the header `Content-Type: application/json`")));
+            return Err(refused.hint("send the header `Content-Type: application/json`").into());
         }
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Failure(problem(
+            StatusCode::PAYLOAD_TOO_LARGE => Failure::from(problem(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body-too-large",
                 "the request's body is larger than `limits.body` of this node's `node.toml` allows",
             )),
-            _ => {
-                Failure(problem(StatusCode::BAD_REQUEST, "body-broken-off", "the request's body did not arrive whole"))
-            }
+            _ => Failure::from(problem(
+                StatusCode::BAD_REQUEST,
+                "body-broken-off",
+                "the request's body did not arrive whole",
+            )),
         })?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| Failure(unreadable(&error)))
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| unreadable(&error).into())
     }
 }
 
@@ -70,7 +72,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment
         let read: Result<_, PathRejection> = axum::extract::Path::<T>::from_request_parts(parts, state).await;
         read.map(|path| Self(path.0)).map_err(|rejection| {
             let detail = format!("the request's path can't be read: {}", rejection.body_text());
-            Failure(problem(StatusCode::BAD_REQUEST, "invalid-path", detail))
+            Failure::from(problem(StatusCode::BAD_REQUEST, "invalid-path", detail))
         })
     }
 }
@@ -82,7 +84,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let read: Result<_, QueryRejection> = axum::extract::Query::<T>::from_request_parts(parts, state).await;
         read.map(|query| Self(query.0)).map_err(|rejection| {
             let detail = format!("the request's query can't be read: {}", rejection.body_text());
-            Failure(problem(StatusCode::BAD_REQUEST, "invalid-query", detail))
+            Failure::from(problem(StatusCode::BAD_REQUEST, "invalid-query", detail))
         })
     }
 }

@@ -13,7 +13,7 @@ use http::request;
 use http::{Method, StatusCode, Uri};
 
 use crate::Principal;
-use crate::answer::{About, Failure, ok, problem};
+use crate::answer::{Failure, Said, ok, problem};
 use crate::available::Available;
 use crate::backend::{DeployBackend, NodeBackend};
 use crate::handlers::{deploy, pkg, restart};
@@ -56,9 +56,9 @@ impl FromRequestParts<App> for Control {
     async fn from_request_parts(_parts: &mut request::Parts, app: &App) -> Result<Self, Failure> {
         match &app.0.parts.deploy {
             Controller::Here(deploy) => Ok(Self(Arc::clone(deploy))),
-            Controller::Broken(reason) => Err(Failure(reason.clone())),
+            Controller::Broken(reason) => Err(reason.clone().into()),
             Controller::Elsewhere(_) => {
-                Err(Failure(Problem::new(ExitCode::NotFound, "not-a-master", "this node is an agent")))
+                Err(Problem::new(ExitCode::NotFound, "not-a-master", "this node is an agent").into())
             }
         }
     }
@@ -127,7 +127,7 @@ fn endpoint(app: &App, route: &'static Route) -> MethodRouter<App> {
 /// A part that is in the router works, save a controller that could not be started.
 fn health(app: &App, part: &'static str) -> Response {
     match &app.0.parts.deploy {
-        Controller::Broken(reason) if part == "deploy" => Failure(reason.clone()).into_response(),
+        Controller::Broken(reason) if part == "deploy" => Failure::from(reason.clone()).into_response(),
         _ => ok(&Health { part: part.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }),
     }
 }
@@ -139,14 +139,14 @@ async fn guard(State((app, route)): State<(App, &'static Route)>, request: Reque
     if route.verb == Verb::Get {
         return match allowed {
             Ok(()) => next.run(request).await,
-            Err(refused) => Failure(refused).into_response(),
+            Err(refused) => Failure::from(refused).into_response(),
         };
     }
     let asked = (request.method().clone(), request.uri().path().to_owned());
     let begun = Instant::now();
     let response = match allowed {
         Ok(()) => next.run(request).await,
-        Err(refused) => Failure(refused).into_response(),
+        Err(refused) => Failure::from(refused).into_response(),
     };
     log(route, &principal, &asked, begun, &response);
     response
@@ -157,26 +157,27 @@ fn log(route: &Route, principal: &Principal, asked: &(Method, String), begun: In
     let (method, path) = asked;
     let status = response.status().as_u16();
     let by = principal.0.as_deref().unwrap_or("nobody");
-    let about = match (response.extensions().get::<About>(), response.extensions().get::<Arc<Problem>>()) {
-        (Some(about), _) => about.0.as_str(),
-        (None, Some(problem)) => problem.detail.as_str(),
-        (None, None) => "",
-    };
+    let said = response.extensions().get::<Said>().map_or_else(String::new, |said| {
+        let parts = [Some(said.about.as_str()), said.refusal.as_deref()];
+        parts.into_iter().flatten().filter(|part| !part.is_empty()).fold(String::new(), |line, part| line + ": " + part)
+    });
+    // What callers chose must not look like a line of its own.
+    let said = said.replace(char::is_control, " ");
     let took = begun.elapsed().as_millis();
     let heartbeat = matches!(route.operation, Operation::Deploy(Deploy::Ping | Deploy::Pulse));
     if heartbeat && response.status().is_success() {
-        tracing::debug!("{method} {path} by {by}: {status} in {took} ms: {about}");
+        tracing::debug!("{method} {path} by {by}: {status} in {took} ms{said}");
     } else {
-        tracing::info!("{method} {path} by {by}: {status} in {took} ms: {about}");
+        tracing::info!("{method} {path} by {by}: {status} in {took} ms{said}");
     }
 }
 
 async fn no_such_endpoint(uri: Uri) -> Failure {
     let detail = format!("there is no endpoint `{}`", uri.path());
-    Failure(Problem::new(ExitCode::NotFound, "no-such-endpoint", detail))
+    Problem::new(ExitCode::NotFound, "no-such-endpoint", detail).into()
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Response {
     let detail = format!("the endpoint `{}` does not take {method}", uri.path());
-    Failure(problem(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", detail)).into_response()
+    Failure::from(problem(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", detail)).into_response()
 }

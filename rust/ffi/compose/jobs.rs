@@ -210,7 +210,11 @@ impl Jobs {
         self.changed.notify_all();
         match ended {
             Ok((job, by)) => {
-                tracing::info!("job {id} is {:?}", job.state);
+                match (job.state, &job.problem) {
+                    (JobState::Cancelled, _) => tracing::info!("job {id} was withdrawn"),
+                    (JobState::Failed, Some(problem)) => tracing::info!("job {id} has failed: {problem}"),
+                    (JobState::Running | JobState::Done | JobState::Failed, _) => tracing::info!("job {id} is done"),
+                }
                 if by == EndedBy::Us && job.callback.is_some() {
                     self.tell(id);
                 }

@@ -62,7 +62,8 @@ pub(crate) async fn command(
         }
     };
     let text = format!("deployment {id}");
-    Ok(about(ok(&control.0.command(id, command, by).await?), text))
+    let deployment = control.0.command(id, command, by).await.map_err(|refused| Failure::about(refused, &text))?;
+    Ok(about(ok(&deployment), text))
 }
 
 pub(crate) async fn nodes(control: Control) -> Outcome {
@@ -81,7 +82,8 @@ pub(crate) async fn halt(control: Control, by: Principal, Body(request): Body<Ha
 
 pub(crate) async fn resume(control: Control, by: Principal, Body(request): Body<ResumeRequest>) -> Outcome {
     let text = format!("halt {}: {}", request.halt_id, request.note);
-    Ok(about(ok(&control.0.resume(request, by).await?), text))
+    let halts = control.0.resume(request, by).await.map_err(|refused| Failure::about(refused, &text))?;
+    Ok(about(ok(&halts), text))
 }
 
 pub(crate) async fn pulse(control: Control, by: Principal, Body(_): Body<PulseRequest>) -> Outcome {
@@ -90,7 +92,8 @@ pub(crate) async fn pulse(control: Control, by: Principal, Body(_): Body<PulseRe
 
 pub(crate) async fn ping(control: Control, Body(ping): Body<Ping>) -> Outcome {
     let text = format!("{} attempt {}: {:?}", ping.node, ping.attempt, ping.state);
-    Ok(about(ok(&control.0.ping(ping).await?), text))
+    let acknowledged = control.0.ping(ping).await.map_err(|refused| Failure::about(refused, &text))?;
+    Ok(about(ok(&acknowledged), text))
 }
 
 pub(crate) async fn events(control: Control, Query(query): Query<After>) -> Outcome {
@@ -110,7 +113,7 @@ pub(crate) async fn elsewhere(State(app): State<App>, method: Method, uri: Uri) 
     }
     let detail = "deployments are controlled on a master, and this node is an agent";
     let refused = Problem::new(ExitCode::NotFound, "not-a-master", detail);
-    Failure(match masters {
+    Failure::from(match masters {
         [] => refused.hint("name the masters under `[deploy]` of this node's `node.toml`"),
         masters => refused.hint(format!("ask a master: {}", masters.join(", "))),
     })
@@ -120,5 +123,5 @@ pub(crate) async fn elsewhere(State(app): State<App>, method: Method, uri: Uri) 
 /// Stands for the endpoints of provisioning while no provider can be configured.
 pub(crate) async fn unprovisioned() -> Failure {
     let detail = "no provider of machines is configured on this node";
-    Failure(problem(StatusCode::SERVICE_UNAVAILABLE, "not-configured", detail))
+    problem(StatusCode::SERVICE_UNAVAILABLE, "not-configured", detail).into()
 }

@@ -44,7 +44,8 @@ pub(crate) async fn remove(State(app): State<App>, Segment(id): Segment) -> Outc
         node.remove_package(&removed)?;
         Ok(detail)
     })
-    .await?;
+    .await
+    .map_err(|refused| Failure::about(refused, &id.to_string()))?;
     Ok(about(ok(&detail), id.to_string()))
 }
 
@@ -66,10 +67,11 @@ pub(crate) async fn metrics(State(app): State<App>) -> Outcome {
 pub(crate) async fn fetch(State(app): State<App>, principal: Principal, Body(request): Body<FetchRequest>) -> Outcome {
     if request.packages.is_empty() || request.packages.len() > MOST_PACKAGES {
         let detail = format!("a fetch names 1 to {MOST_PACKAGES} packages, this one {}", request.packages.len());
-        return Err(Failure(problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", detail)));
+        return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", detail).into());
     }
     let named: PackageSet = request.packages.iter().map(|package| package.id.clone()).collect();
-    let job = blocking(&app, move |node| node.fetch(request, &principal)).await?;
+    let job = blocking(&app, move |node| node.fetch(request, &principal)).await;
+    let job = job.map_err(|refused| Failure::about(refused, &named.to_string()))?;
     let text = format!("job {}: {named}", job.id);
     Ok(about(json(StatusCode::ACCEPTED, &job), text))
 }
@@ -106,5 +108,5 @@ pub(crate) async fn validate(State(app): State<App>, Body(request): Body<Validat
 }
 
 fn package_id(text: &str) -> Result<PackageId, Failure> {
-    text.parse().map_err(|error| Failure(Problem::new(ExitCode::Usage, "invalid-id", Problem::chain(&error))))
+    text.parse().map_err(|error| Problem::new(ExitCode::Usage, "invalid-id", Problem::chain(&error)).into())
 }

@@ -10,3 +10,4 @@ mod answers;
 mod bad_input;
 mod examples;
 mod fake;
+mod log;
