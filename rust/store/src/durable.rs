@@ -20,6 +20,7 @@ use crate::error::StoreError;
 const FEW_FILES: usize = 32;
 
 /// A moment at which something has to be durable.
+#[derive(Clone, Copy)]
 pub(crate) enum Moment<'a> {
     /// A file is written, and is about to be named or relied on. The path is for messages.
     FileWritten(&'a File, &'a Path),

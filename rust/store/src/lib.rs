@@ -3,7 +3,7 @@
 //!
 //! - [`store`]: the store itself, its lock, its recovery, its documents below `state/`
 //! - [`packages`]: packages received into staging, committed by a rename, removed by another
-//! - [`inspect`]: what is there, what it says of itself, whether it is still what was added
+//! - [`inspect`]: what is there, what it says of itself; [`verify`]: whether it is still what was added, and repair
 //! - [`archive`]: the strict subset of tar that packages are, and how one is built
 //! - [`generation`]: a set made ready to be started, what it is validated by, and the switch
 //! - [`keep`], [`gc`]: what must stay and why; everything else
@@ -37,6 +37,7 @@ pub mod process;
 mod running;
 mod staging;
 mod store;
+mod verify;
 
 pub use append_log::{AppendLog, LogError};
 pub use archive::pack::{Built, build, build_with};
@@ -45,7 +46,7 @@ pub use error::StoreError;
 pub use gc::{GcOptions, GcReport};
 pub use generation::history::HistoryEntry;
 pub use generation::stage::Activation;
-pub use inspect::{Package, PackageSummary, VerifyReport};
+pub use inspect::{Package, PackageSummary};
 pub use lock::{Locked, Owner};
 pub use manifest::Manifest;
 pub use packages::{Added, Expected, MAX_ARCHIVE_BYTES, MAX_PACKAGE_BYTES, Staged};
@@ -53,3 +54,4 @@ pub use partial::Partial;
 pub use process::start_time;
 pub use running::Running;
 pub use store::{LOCK_WAIT, NodeContext, Store};
+pub use verify::VerifyReport;

@@ -38,7 +38,7 @@ pub const MAX_PACKAGE_BYTES: u64 = 16 << 30;
 pub(crate) const ENDINGS: [&str; 2] = [".tar.gz", ".tar.zst"];
 
 /// A tree within its staging entry.
-const TREE: &str = "tree";
+pub(crate) const TREE: &str = "tree";
 
 /// What is known of an archive before it arrives. What is stated must be so.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +85,11 @@ impl Staged {
     /// What it consists of.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Where it lies.
+    pub(crate) fn directory(&self) -> &Directory {
+        self.staging.directory()
     }
 }
 

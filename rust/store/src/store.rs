@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dcos_core::node::NodeConfig;
+use rustix::fs::FileType;
 use serde::de::DeserializeOwned;
 
 use crate::directory::Directory;
@@ -131,7 +132,15 @@ impl Store {
     fn recover(&self, root: &Directory, state: &Directory) -> Result<(), StoreError> {
         staging::recover(&root.ensure_directory(STAGING)?)?;
         root.remove_unfinished()?;
+        if let Some(helper) = root.open_if_any(HELPER)? {
+            helper.remove_unfinished()?;
+        }
         state.remove_unfinished()?;
+        for entry in state.entries()?.into_iter().filter(|entry| entry.kind == FileType::Directory) {
+            if let Some(directory) = state.open_if_any(&entry.name)? {
+                directory.remove_unfinished()?;
+            }
+        }
         packages::recover(&root.ensure_directory(PACKAGES)?)
     }
 

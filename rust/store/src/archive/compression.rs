@@ -82,8 +82,8 @@ impl<R: Read> Read for Metered<R> {
 type Source<R> = BufReader<Chain<Cursor<Vec<u8>>, Metered<R>>>;
 
 enum Decoder<R: Read> {
-    Gzip(GzDecoder<Source<R>>),
-    Zstd(zstd::stream::read::Decoder<'static, Source<R>>),
+    Gzip(Box<GzDecoder<Source<R>>>),
+    Zstd(Box<zstd::stream::read::Decoder<'static, Source<R>>>),
 }
 
 impl<R: Read> Decoder<R> {
@@ -96,7 +96,7 @@ impl<R: Read> Decoder<R> {
         let (gzip, zstd) = (start.starts_with(GZIP_MAGIC), start.starts_with(ZSTD_MAGIC));
         let source = BufReader::with_capacity(BUFFER, Cursor::new(start).chain(metered));
         if gzip {
-            return Ok(Self::Gzip(GzDecoder::new(source)));
+            return Ok(Self::Gzip(Box::new(GzDecoder::new(source))));
         }
         if !zstd {
             return Err(Refusal::new(Rule::UnknownCompression, "it starts like neither gzip nor Zstandard").into());
@@ -106,7 +106,7 @@ impl<R: Read> Decoder<R> {
             decoder.window_log_max(WINDOW_LOG)?;
             Ok(decoder)
         };
-        open().map(Self::Zstd).map_err(ReadFailure::Source)
+        open().map(|decoder| Self::Zstd(Box::new(decoder))).map_err(ReadFailure::Source)
     }
 
     fn metered(&mut self) -> &mut Metered<R> {

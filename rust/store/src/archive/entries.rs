@@ -66,7 +66,7 @@ impl Entries {
                 _ => {
                     let said = std::mem::take(&mut extension);
                     let name = String::from_utf8_lossy(said.path.as_deref().unwrap_or(&header.name)).into_owned();
-                    match understand(&header, said).map_err(|refusal| refusal.at(&name))? {
+                    match understand(&header, &said).map_err(|refusal| refusal.at(&name))? {
                         Some(entry) => {
                             (self.content, self.padding) = (header.size, padding(header.size));
                             return Ok(Some(entry));
@@ -160,7 +160,7 @@ fn truncated(how: &str) -> ReadFailure {
 }
 
 /// What a header and its extension say together; `None` for the top directory.
-fn understand(header: &Header, extension: Extension) -> Result<Option<Entry>, Refusal> {
+fn understand(header: &Header, extension: &Extension) -> Result<Option<Entry>, Refusal> {
     let refused = |rule, detail: &str| Err(Refusal::new(rule, detail));
     if extension.size.is_some_and(|size| size != header.size) {
         return refused(Rule::PaxSize, "the PAX size is not the size in the header");

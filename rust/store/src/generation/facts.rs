@@ -9,10 +9,10 @@ use dcos_core::{PackageId, PackageSet, Problem};
 use super::links::is_linked;
 use super::probe::{PROBE, Prober};
 use crate::error::StoreError;
-use crate::inspect::Depth;
 use crate::manifest::{Content, Manifest};
 use crate::packages::read_pkginfo;
 use crate::store::{PACKAGES, Store};
+use crate::verify::{Depth, differences};
 
 /// Mesos's library within its package.
 const MESOS_LIBRARY: &str = "lib/libmesos.so";
@@ -40,7 +40,7 @@ fn look(store: &Store, id: &PackageId) -> Result<Option<(LocalFacts, Manifest)>,
         Err(error) => return Err(error),
     };
     let pkginfo = read_pkginfo(&tree, &id.to_string())?;
-    let damage = crate::inspect::differences(&tree, &manifest, Depth::Shape)?;
+    let damage = differences(&tree, &manifest, Depth::Shape)?.iter().map(ToString::to_string).collect();
     let config = (pkginfo.kind == Kind::MesosConfig).then(|| store.config(id)).and_then(|config| match config {
         Ok(config) => config.map(Ok),
         Err(error) => Some(Err(Problem::chain(&error))),

@@ -114,7 +114,8 @@ impl Source<'_> {
             ("LIBPROCESS_PORT", text(&facts.port)),
             ("MESOS_IP", text(&facts.ip)),
             ("MESOS_PORT", text(&facts.port)),
-            ("MESOS_HOSTNAME", facts.hostname.clone()),
+            // Without one Mesos would look a name up, and advertise something else than the node's own name.
+            ("MESOS_HOSTNAME", facts.hostname.clone().or_else(|| text(&facts.ip))),
             ("MESOS_WORK_DIR", path(&facts.work_dir)),
             ("MESOS_RUNTIME_DIR", facts.runtime_dir.as_deref().and_then(path)),
             ("MESOS_MASTER", master),

@@ -105,7 +105,8 @@ fn what_tar_makes_of_a_tree_is_accepted_whatever_its_format() {
 
 #[test]
 fn trees_that_make_no_package_are_refused_and_leave_no_file() {
-    let refusals: [(&str, fn(&Path)); 5] = [
+    type Change = fn(&Path);
+    let refusals: [(&str, Change); 5] = [
         ("a link to the outside", |tree| symlink("/etc/passwd", tree.join("link")).unwrap()),
         ("a link that dangles", |tree| symlink("nothing", tree.join("link")).unwrap()),
         ("setuid", |tree| fs::set_permissions(tree.join("x"), fs::Permissions::from_mode(0o4755)).unwrap()),

@@ -1,4 +1,6 @@
-//! Packages and nodes that tests are about.
+//! Packages and nodes that tests are about. Two test programs use it, neither of them all of it.
+
+#![allow(dead_code, reason = "each test program has its own share")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,6 +44,12 @@ impl Node {
         Self { scratch: tempfile::tempdir().unwrap() }
     }
 
+    /// One in memory, where there is such a place: for what takes long for its syncs only and is not about them.
+    pub(crate) fn in_memory() -> Self {
+        let scratch = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self { scratch: scratch.unwrap() }
+    }
+
     pub(crate) fn root(&self) -> PathBuf {
         self.scratch.path().join("root")
     }
@@ -51,8 +59,13 @@ impl Node {
     }
 
     pub(crate) fn store(&self) -> Store {
-        let node = NodeContext { config: NodeConfig::parse(NODE_FILE).unwrap(), file: self.path("node.toml") };
-        Store::open(self.root(), Some(node)).unwrap()
+        Self::store_at(&self.root())
+    }
+
+    /// The store at `root`, as a node has it.
+    pub(crate) fn store_at(root: &Path) -> Store {
+        let node = NodeContext { config: NodeConfig::parse(NODE_FILE).unwrap(), file: "/etc/dcos/node.toml".into() };
+        Store::open(root, Some(node)).unwrap()
     }
 
     /// Writes the tree of a package; a file whose name ends in `!` may be executed.

@@ -91,7 +91,8 @@ fn an_id_means_one_content_for_ever() {
 
 #[test]
 fn every_kind_of_damage_is_found() {
-    let damages: [(&str, fn(&std::path::Path)); 8] = [
+    type Damage = fn(&std::path::Path);
+    let damages: [(&str, Damage); 8] = [
         ("has sha256", |package| fs::write(package.join("a"), "2").unwrap()),
         ("has 2 bytes", |package| fs::write(package.join("a"), "22").unwrap()),
         ("has mode", |package| fs::set_permissions(package.join("a"), fs::Permissions::from_mode(0o644)).unwrap()),
@@ -119,7 +120,34 @@ fn every_kind_of_damage_is_found() {
         damage(&store.root().join("packages/x--1"));
         let report = store.verify(&id).unwrap();
         assert!(!report.ok && report.problems.iter().any(|problem| problem.contains(message)), "{message}: {report:?}");
+
+        // And put right, from the archive that it came from.
+        let staged = store.receive(fs::File::open(&archive).unwrap(), &Expected::default()).unwrap();
+        let repaired = store.repair(&store.lock("test").unwrap(), staged).unwrap();
+        assert_eq!(repaired.len(), report.problems.len(), "{message}");
+        assert!(store.verify(&id).unwrap().ok, "{message}");
     }
+}
+
+#[test]
+fn a_repair_takes_nothing_but_the_same_package() {
+    let node = Node::new();
+    let store = node.store();
+    let id = node.add("x--1", PLAIN, &[("a", "1")]);
+    let receive =
+        |archive: &std::path::Path| store.receive(fs::File::open(archive).unwrap(), &Expected::default()).unwrap();
+    let good = receive(&node.path("x--1.tar.zst"));
+    let other = receive(&node.archive("x--1", PLAIN, &[("a", "2")]));
+    let locked = store.lock("test").unwrap();
+    assert!(matches!(store.repair(&locked, other), Err(StoreError::Differs { .. })));
+    // A manifest that can't be read is written anew.
+    fs::write(store.root().join("packages/x--1.json"), "{").unwrap();
+    fs::write(store.root().join("packages/x--1/a"), "2").unwrap();
+    assert!(!store.verify(&id).unwrap().ok);
+    assert_eq!(store.repair(&locked, good).unwrap(), ["a"]);
+    assert!(store.verify(&id).unwrap().ok);
+    let absent = receive(&node.archive("y--1", PLAIN, &[]));
+    assert!(matches!(store.repair(&locked, absent), Err(StoreError::NotLocal(_))));
 }
 
 #[test]

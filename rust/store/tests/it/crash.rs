@@ -1,1 +1,0 @@
-//! A kill at every system call that touches a file.
