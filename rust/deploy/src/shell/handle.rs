@@ -205,13 +205,13 @@ impl DeployHandle {
         shown.ok_or_else(|| no_such_deployment(&format!("d{number}")))
     }
 
-    /// The nodes, read anew if the last reading failed.
+    /// The nodes, read anew.
     pub(super) async fn listed(&self) -> Result<Vec<Listed>, Problem> {
-        let listed = match self.shared.listed() {
-            Ok(listed) => Ok(listed),
-            Err(_) => self.shared.refresh().await,
-        };
-        listed.map_err(|why| unavailable("no-inventory", format!("can't list the nodes of the cluster: {why}")))
+        // The kept list may be older than an agent that has just registered, and a plan without it would miss it.
+        self.shared
+            .refresh()
+            .await
+            .map_err(|why| unavailable("no-inventory", format!("can't list the nodes of the cluster: {why}")))
     }
 
     async fn order(&self, order: Order, by: Option<String>) -> Result<Outcome, Problem> {

@@ -227,6 +227,7 @@ mod tests {
             ("LIBPROCESS_PORT", "5051"),
             ("MESOS_IP", "10.0.0.5"),
             ("MESOS_PORT", "5051"),
+            ("MESOS_HOSTNAME", "10.0.0.5"),
             ("MESOS_WORK_DIR", "/var/lib/mesos"),
             ("MESOS_MASTER", "zk://z:2181/mesos"),
             ("MESOS_ATTRIBUTES", "rack:a"),
