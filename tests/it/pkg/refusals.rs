@@ -221,3 +221,33 @@ fn several_failures_are_all_named_and_the_rest_comes() {
     assert_eq!(refused["problems"].as_array().unwrap().len(), 2);
     machine.pkg(&["verify", "a--1"]).expect(0);
 }
+
+#[test]
+fn a_library_that_looks_outside_its_package_is_not_built() {
+    let machine = Machine::new(None);
+    let tree = machine.path("a");
+    std::fs::create_dir_all(tree.join("lib")).unwrap();
+    std::fs::write(tree.join("pkginfo.json"), r#"{"format": 1, "name": "a", "version": "1", "kind": "plain"}"#)
+        .unwrap();
+    std::fs::write(machine.path("a.c"), "int a;\n").unwrap();
+    let archive = machine.path("a--1.tar.zst");
+    for (path, code) in [("$ORIGIN/../lib", 0), ("/usr/local/lib", 3), ("$ORIGIN/../../b--1/lib", 3)] {
+        // Rust's own linking needs the same compiler.
+        let compiled = std::process::Command::new("cc")
+            .args(["-shared", "-o"])
+            .arg(tree.join("lib/liba.so"))
+            .arg(machine.path("a.c"))
+            .arg(format!("-Wl,-rpath,{path}"))
+            .status();
+        assert!(compiled.unwrap().success());
+        let built =
+            pkg(&["build", tree.to_str().unwrap(), "--output", archive.to_str().unwrap(), "--json"]).expect(code);
+        if code == 3 {
+            let finding = &built.json()["problems"][0];
+            assert_eq!(finding["message"], format!("`lib/liba.so` has the library path `{path}`"));
+        }
+    }
+    std::fs::write(tree.join("lib/liba.so"), b"\x7fELF\x02\x01\x01 and no more").unwrap();
+    let built = pkg(&["build", tree.to_str().unwrap(), "--output", archive.to_str().unwrap(), "--json"]).expect(3);
+    assert_eq!(built.json()["problems"][0]["code"], "damaged-elf");
+}

@@ -8,8 +8,8 @@ use dcos_core::{ExitCode, PackageId, Problem, Sha256};
 use indicatif::HumanBytes;
 use serde::Serialize;
 
-use super::args;
 use super::probe::{IN_PACKAGE, Probe};
+use super::{args, rpath};
 use crate::output::{Format, say};
 
 /// The archive, as JSON.
@@ -23,6 +23,7 @@ struct Built<'a> {
 
 pub(super) fn run(format: Format, build: &args::Build) -> Result<ExitCode, Problem> {
     let mut info = read(&build.directory)?;
+    rpath::check(&build.directory, &info.id())?;
     let mut instead = BTreeMap::new();
     if !info.modules.is_empty() {
         if let Some(probe) = probe(build)? {

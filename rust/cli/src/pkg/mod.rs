@@ -2,7 +2,7 @@
 //!
 //! - [`args`]: the command line; [`place`]: which store and which node file it means
 //! - [`look`]: what only reads; [`change`]: what changes the store
-//! - [`build`]: a directory to an archive; [`probe`]: the records of its modules; [`convert`]: pkgpanda's packages
+//! - [`build`]: a directory to an archive; [`rpath`], [`probe`]: what its libraries say; [`convert`]: pkgpanda's packages
 //! - [`fetch`], [`repair`]: from repositories, with [`progress`]; [`job`]: the same as a job of the endpoints, whose
 //!   end is told by [`callback`]
 
@@ -18,6 +18,7 @@ mod place;
 mod probe;
 mod progress;
 mod repair;
+mod rpath;
 
 use dcos_core::{ExitCode, Problem};
 
