@@ -121,9 +121,9 @@ impl Jobs {
         if let Some(callback) = &request.callback {
             self.origins.check(callback)?;
         }
-        let job = self.job_of(request, by, present)?;
-        // Held until the job's file is there: two callers who ask for the same get the same job.
+        // Held until the job's file is there: two callers get two ids, or the same job if they ask for the same.
         let mut live = self.lock();
+        let job = self.job_of(request, by, present)?;
         let (jobs, _) = self.all()?;
         let under_way = jobs.iter().filter(|other| other.state == JobState::Running);
         if let Some(same) = under_way.clone().find(|other| asks_for_the_same(other, &job)) {

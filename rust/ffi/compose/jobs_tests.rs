@@ -237,6 +237,20 @@ fn who_asks_for_the_same_gets_the_same_job_and_only_so_many_run() {
 }
 
 #[test]
+fn callers_who_come_at_once_get_ids_of_their_own() {
+    let bench = Bench::new("exit 1");
+    let there = Sha256::of(b"");
+    let ids: BTreeSet<String> = std::thread::scope(|scope| {
+        let fetch =
+            |_| scope.spawn(|| bench.jobs.fetch(request(&["a--1"]), &Principal(None), |_| Some(there)).unwrap().id);
+        let threads: Vec<_> = (0..8).map(fetch).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(ids.len(), 8, "{ids:?}");
+    assert_eq!(bench.jobs.all().unwrap().0.len(), 8);
+}
+
+#[test]
 fn requests_that_contradict_themselves_are_refused() {
     let bench = Bench::new("exit 1");
     let refused = |change: fn(&mut FetchRequest)| {

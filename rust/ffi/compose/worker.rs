@@ -31,6 +31,9 @@ const AVAILABLE_WITHIN: Duration = Duration::from_secs(20);
 /// The longest list of available packages that is read, in bytes: some ten thousand packages.
 const MAX_AVAILABLE: u64 = 64 * 1024 * 1024;
 
+/// How often a process is looked for that can't be waited for.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Finds the program, each time anew: a restart puts another one in its place.
 pub(super) type Find = Box<dyn Fn() -> Result<PathBuf, Problem> + Send + Sync>;
 
@@ -67,8 +70,9 @@ impl Workers {
         let mut child = spawn(command)?;
         let (sender, receiver) = mpsc::channel();
         let mut output = child.stdout.take();
-        // It ends when the worker does, which the end of this function sees to.
-        std::thread::spawn(move || {
+        // It ends when the worker does, which what follows sees to.
+        let reader = std::thread::Builder::new().name("dcos-bits-reader".to_owned());
+        let reader = reader.spawn(move || {
             let mut text = Vec::new();
             let read = match &mut output {
                 Some(output) => output.take(MAX_AVAILABLE).read_to_end(&mut text),
@@ -76,22 +80,26 @@ impl Workers {
             };
             sender.send(read.map(|_| text)).ok();
         });
-        let read = receiver.recv_timeout(AVAILABLE_WITHIN);
-        if read.is_err() {
+        let read = match &reader {
+            Ok(_) => receiver.recv_timeout(AVAILABLE_WITHIN).ok(),
+            Err(_) => None,
+        };
+        if read.is_none() {
             end(child.id(), Signal::KILL);
         }
         let status = child.wait().map_err(|error| failed("waiting for the worker failed", &error))?;
+        reader.map_err(|error| failed("starting a thread for the worker's answer failed", &error))?;
         match read {
-            Err(_) => {
+            None => {
                 let detail =
                     format!("the repositories did not say within {} s what they offer", AVAILABLE_WITHIN.as_secs());
                 Err(Problem::new(ExitCode::Unreachable, "repositories-too-slow", detail))
             }
-            Ok(Err(error)) => Err(failed("reading the worker's answer failed", &error)),
-            Ok(Ok(text)) if status.success() => serde_json::from_slice(&text)
+            Some(Err(error)) => Err(failed("reading the worker's answer failed", &error)),
+            Some(Ok(text)) if status.success() => serde_json::from_slice(&text)
                 .map_err(|error| failed("the worker's list of available packages can't be read", &error)),
             // A refusal is a problem document, which is what our own caller should see.
-            Ok(Ok(text)) => Err(serde_json::from_slice(&text).unwrap_or_else(|_| {
+            Some(Ok(text)) => Err(serde_json::from_slice(&text).unwrap_or_else(|_| {
                 let detail = format!("the worker that asks the repositories ended with {status}");
                 Problem::new(ExitCode::Unexpected, "worker-failed", detail)
             })),
@@ -135,9 +143,13 @@ impl Process {
             }
             Self::Adopted(process) => {
                 // The handle first, then the look: a number that was given away in between shows.
-                let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { return };
-                if lives(*process) {
-                    while poll(&mut [PollFd::new(&handle, PollFlags::IN)], None) == Err(Errno::INTR) {}
+                match pidfd_open(pid, PidfdFlags::empty()) {
+                    Ok(handle) if lives(*process) => {
+                        while poll(&mut [PollFd::new(&handle, PollFlags::IN)], None) == Err(Errno::INTR) {}
+                    }
+                    Ok(_) | Err(Errno::SRCH) => {}
+                    // Out of descriptors, or a kernel without: then it is looked for now and again.
+                    Err(_) => std::thread::sleep(LOOK_AGAIN),
                 }
             }
         }

@@ -86,7 +86,11 @@ pub(crate) async fn job(State(app): State<App>, Segment(id): Segment) -> Outcome
 
 pub(crate) async fn cancel_job(State(app): State<App>, Segment(id): Segment) -> Outcome {
     let job = blocking(&app, move |node| node.cancel_job(&id)).await?;
-    let ended = if job.state == JobState::Cancelled { "cancelled" } else { "had ended" };
+    let ended = match job.state {
+        JobState::Cancelled => "it is withdrawn",
+        JobState::Running => "its worker does not end",
+        JobState::Done | JobState::Failed => "it had ended",
+    };
     let text = format!("job {}: {ended}", job.id);
     Ok(about(ok(&job), text))
 }
