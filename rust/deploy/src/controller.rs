@@ -99,7 +99,8 @@ fn take_inventory(desk: &mut Desk, seen: Vec<Seen>, now: Now) {
             (false, Some(since)) => since,
             (false, None) => Some(desk.office),
         };
-        nodes.insert(node, Presence { master, missing_since });
+        let was_there = alive || nodes.get(&node).is_some_and(|presence| presence.was_there);
+        nodes.insert(node, Presence { master, was_there, missing_since });
     }
     desk.inventory = Some(Inventory { at: now.mono, nodes });
 }

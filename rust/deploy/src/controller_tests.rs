@@ -376,7 +376,7 @@ fn a_master_that_just_restarted_has_not_lost_its_agents() {
     }
     bench.successor();
     bench.settles("m0:5050");
-    bench.pass(60);
+    bench.pass(300);
     assert_eq!(bench.node("a0:5051").detail, "waits until the master lists it as active");
     bench.alive("a0:5051", true);
     bench.alive("a1:5051", true);

@@ -301,7 +301,12 @@ fn pinged(rollouts: &mut Rollouts, desk: &mut Desk, ping: &Ping, now: Now) -> Re
     let (deployment, index, tried) = (number()?, number()?, number()?);
     let rollout = rollouts.get_mut(&deployment).ok_or_else(unknown)?;
     let index = usize::try_from(index).map_err(|_| unknown())?;
-    let member = rollout.members.get_mut(index).filter(|member| member.node == ping.node).ok_or_else(unknown)?;
+    // A node calls itself by its own configuration, which may know no host name where the master does.
+    let is_meant = |member: &&mut Member| {
+        let address = member.url.split_once("://").map_or("", |(_, address)| address);
+        member.node == ping.node || address == ping.node
+    };
+    let member = rollout.members.get_mut(index).filter(is_meant).ok_or_else(unknown)?;
     if tried == 0 || tried > u64::from(member.tries) {
         return Err(unknown());
     }

@@ -13,9 +13,14 @@ use crate::member::{self, Node, epitaph, is_changed, is_master};
 use crate::state::{Desk, Ending, Phase, Rollout, Stage, Stop, Work};
 use crate::strategy;
 
-/// How long an agent must have been away from the master's list before it counts as dead, in milliseconds. Agents are
-/// back within seconds after their master restarted; the master itself waits 75 s before it gives one up.
+/// How long an agent must have been away from the master's list before it counts as dead, in milliseconds: longer than
+/// the 75 s that the master itself waits.
 pub const DEAD_AFTER: u64 = 90_000;
+
+/// The same for an agent that was not listed since this controller took office, in milliseconds. Its master has just
+/// restarted, and an agent that does not learn that from ZooKeeper looks for it only when its pings stay away (75 s, and
+/// then with growing pauses); Mesos itself gives agents ten minutes to register again.
+pub const DEAD_AFTER_OFFICE: u64 = 600_000;
 
 /// How old the list of agents may be to start anything by it, in milliseconds.
 pub const INVENTORY_LIFE: u64 = 30_000;
@@ -326,7 +331,7 @@ fn start_some(rollout: &mut Rollout, wave: &[usize], desk: &mut Desk, now: Now) 
     while let Some(index) = ready.pop() {
         let (name, work) = (rollout.members[index].node.clone(), rollout.members[index].work.clone());
         let missing = missing_for(desk, &name, now);
-        if !masters && missing >= DEAD_AFTER {
+        if !masters && is_dead(desk, &name, now) {
             Node { rollout, index, desk, now }.pass_over("was dead before its turn came");
             substitute(rollout, desk);
             skipped = true;
@@ -395,9 +400,12 @@ pub(crate) fn missing_for(desk: &Desk, name: &str, now: Now) -> u64 {
     since.map_or(0, |since| now.mono.saturating_sub(since).max(1))
 }
 
+/// Whether a node has been missing for so long that nobody waits for it.
 fn is_dead(desk: &Desk, name: &str, now: Now) -> bool {
-    let fresh = |at: u64| now.mono.saturating_sub(at) <= INVENTORY_LIFE;
-    desk.inventory.as_ref().is_some_and(|inventory| fresh(inventory.at)) && missing_for(desk, name, now) >= DEAD_AFTER
+    let Some(inventory) = &desk.inventory else { return false };
+    let fresh = now.mono.saturating_sub(inventory.at) <= INVENTORY_LIFE;
+    let was_there = inventory.nodes.get(name).is_some_and(|presence| presence.was_there);
+    fresh && missing_for(desk, name, now) >= if was_there { DEAD_AFTER } else { DEAD_AFTER_OFFICE }
 }
 
 /// Every wave is over.

@@ -312,6 +312,8 @@ pub(crate) struct Inventory {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Presence {
     pub(crate) master: bool,
+    /// Whether it was there at any time in this term of office.
+    pub(crate) was_there: bool,
     /// Since when it is not; `None` while it is.
     pub(crate) missing_since: Option<u64>,
 }
