@@ -27,7 +27,7 @@ use crate::service::{EXPIRED, is_stale};
 use crate::supervisor::{Life, Supervisor};
 
 /// How often a starting Mesos is asked whether it answers. Its first answer ends its absence.
-const KNOCK_EVERY: Duration = Duration::from_millis(50);
+const KNOCK_EVERY: Duration = Duration::from_millis(20);
 
 /// How often a watched Mesos is asked everything.
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -184,12 +184,30 @@ impl<S: Supervisor> Walker<S> {
         detail: String,
         change: impl FnOnce(&mut Journal),
     ) -> Result<Turn, Problem> {
+        self.enter_after(seen, &[event], detail, change)
+    }
+
+    /// Enters what several events lead to, one after the other, with one write of the journal: for steps of which there is
+    /// nothing to do between the first and the last.
+    fn enter_after(
+        &self,
+        seen: &Journal,
+        events: &[Event],
+        detail: String,
+        change: impl FnOnce(&mut Journal),
+    ) -> Result<Turn, Problem> {
         let store = &*self.parts.store;
         let lock = self.lock()?;
         let Some(current) = self.unmoved(seen)? else { return Ok(Turn::Again) };
-        let (mut journal, actions) = current
-            .after(event, detail, &self.parts.ticks.now(), self.parts.clock.now())
-            .map_err(|error| Problem::new(ExitCode::Unexpected, "walk-confused", error.to_string()))?;
+        let (mut journal, mut actions, mut passed) = (current, Vec::new(), Vec::new());
+        for event in events {
+            let (next, more) = journal
+                .after(*event, detail.as_str(), &self.parts.ticks.now(), self.parts.clock.now())
+                .map_err(|error| Problem::new(ExitCode::Unexpected, "walk-confused", error.to_string()))?;
+            passed.push(next.report());
+            actions.extend(more);
+            journal = next;
+        }
         change(&mut journal);
         if actions.contains(&Action::RememberFailed) {
             let failed = records::FailedSet {
@@ -214,6 +232,9 @@ impl<S: Supervisor> Walker<S> {
             journal.write(store)?;
         }
         drop(lock);
+        for report in passed.iter().rev().skip(1).rev() {
+            self.parts.pings.note(report, journal.report_to.as_deref());
+        }
         self.catch_up(&journal);
         Ok(Turn::Again)
     }
@@ -257,6 +278,11 @@ impl<S: Supervisor> Walker<S> {
 
     /// Asks the old set the checks before it is stopped: what it can't tell is not held against the new one.
     fn take_over(&mut self, journal: &Journal) -> Result<Turn, Problem> {
+        if let Err(problem) = self.launch(journal) {
+            // Nothing was stopped yet, and nothing will be.
+            let detail = format!("can't prepare the start: {}", problem.detail);
+            return self.enter(journal, Event::Expired, detail, |_| {});
+        }
         let agent_id = self.parts.prober.agent_id();
         let mut baseline = Vec::new();
         // A Mesos that does not run tells nothing, and excuses nothing.
@@ -306,6 +332,11 @@ impl<S: Supervisor> Walker<S> {
             if active == Some(generation) { Ok(()) } else { store.switch(generation) }
         });
         match switched {
+            // How to start it was looked up before the old one was stopped; if that still works there is nothing to prepare.
+            Ok(()) if self.launch(journal).is_ok() => {
+                let events = [Event::Switched, Event::Prepared];
+                self.enter_after(journal, &events, told(journal, way, "starting Mesos"), |_| {})
+            }
             Ok(()) => self.enter(journal, Event::Switched, told(journal, way, "the set is active"), |_| {}),
             Err(problem) => self.fail(journal, way, &format!("can't make the set active: {}", problem.detail)),
         }

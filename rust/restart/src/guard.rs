@@ -19,9 +19,10 @@ pub const LOCK: &str = "guard.lock";
 /// The hidden subcommand of the helper that is the worker.
 pub const WORKER: &str = "worker";
 
-/// The waits before a worker that died young is started again double from the first to the last.
+/// The waits before a worker that died young is started again double from the first to the last. The last is short: it may
+/// be a worker in the middle of an attempt, with Mesos stopped.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LAST_WAIT: Duration = Duration::from_secs(10);
+const LAST_WAIT: Duration = Duration::from_secs(2);
 
 /// A worker that lived this long did not die of its start.
 const GROWN_UP: Duration = Duration::from_secs(10);

@@ -18,8 +18,11 @@ use super::attempt::{render_status, running_line};
 use super::place::Place;
 use crate::output::Format;
 
-/// How long the helper may take until its worker has its lock; on top, Mesos has its own deadline.
+/// How long the helper may take until its worker has its lock.
 const WORKER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long the worker may take until it has started Mesos, which then has a deadline of its own.
+const START_DEADLINE: Duration = Duration::from_secs(3);
 
 /// How often to look meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -103,7 +106,7 @@ fn wait_for_mesos(place: &Place) -> Result<RunningMesos, Problem> {
         .map_err(|error| Problem::new(ExitCode::Unexpected, "helper-failed", error.to_string()))?;
     let check =
         Check { name: "version".to_owned(), question: Question::Version, deadline: Duration::ZERO, excusable: false };
-    let deadline = WORKER_DEADLINE + Duration::try_from_secs_f64(place.node.health.answer_deadline).unwrap_or_default();
+    let deadline = START_DEADLINE + Duration::try_from_secs_f64(place.node.health.answer_deadline).unwrap_or_default();
     let began = Instant::now();
     let mut first: Option<(u32, Instant)> = None;
     let mut why = "none runs".to_owned();
