@@ -229,7 +229,7 @@ async fn the_active_generation_is_answered_at_the_first_poll() {
 }
 
 #[tokio::test]
-async fn the_repositories_are_asked_once_for_many_callers_and_again_after_a_failure() {
+async fn the_repositories_are_asked_once_for_all_who_wait_and_again_for_who_comes_later() {
     let node = Arc::new(FakeNode { available: AtomicU32::new(0), ..FakeNode::default() });
     let config = NodeConfig::parse(NODE).unwrap();
     let router = dcos_api::router(Parts::new(&config, node.clone(), Controller::Elsewhere(Vec::new())));
@@ -240,5 +240,8 @@ async fn the_repositories_are_asked_once_for_many_callers_and_again_after_a_fail
     for asked in asks {
         assert_eq!(asked.await.unwrap().unwrap().status(), 200);
     }
-    assert_eq!(node.available.load(Ordering::SeqCst), 2);
+    // Once for the first, who did not wait, and once for the seven who came meanwhile.
+    assert_eq!(node.available.load(Ordering::SeqCst), 1 + 2);
+    assert_eq!(router.oneshot(get()).await.unwrap().status(), 200);
+    assert_eq!(node.available.load(Ordering::SeqCst), 1 + 3, "nobody gets an answer that is older than the question");
 }
