@@ -10,6 +10,12 @@ use super::{deploy, plan, summary};
 use crate::client::Client;
 use crate::output::Format;
 
+/// How many of the last lines of a failed Mesos's log are shown; `--json` has all that were kept.
+const LOG_LINES: usize = 12;
+
+/// How many characters of each.
+const LOG_WIDTH: usize = 160;
+
 /// What `dcos deploy explain --json` prints.
 #[derive(Debug, Serialize)]
 struct Explanation<'a> {
@@ -49,8 +55,8 @@ fn explain<'a>(node: &'a ClusterNode, deployment: Option<&'a Deployment>) -> Exp
         (None, None) => "unknown".to_owned(),
     };
     let (waiting_for, next) = match (deployment, in_deployment) {
-        (Some(deployment), Some(part)) => steps(node, deployment, part),
-        _ if !node.reachable => ("its endpoints to answer".to_owned(), format!("dcos doctor (on {})", node.node)),
+        (Some(deployment), Some(part)) => steps(deployment, part),
+        _ if !node.reachable => ("its endpoints to answer: look on that machine".to_owned(), "dcos doctor".to_owned()),
         _ => ("nothing".to_owned(), "dcos deploy status".to_owned()),
     };
     Explanation {
@@ -64,7 +70,7 @@ fn explain<'a>(node: &'a ClusterNode, deployment: Option<&'a Deployment>) -> Exp
 }
 
 /// What the node waits for, and the next command.
-fn steps(node: &ClusterNode, deployment: &Deployment, part: &DeploymentNode) -> (String, String) {
+fn steps(deployment: &Deployment, part: &DeploymentNode) -> (String, String) {
     let id = &deployment.id;
     let reason = |otherwise: &str| match part.detail.as_str() {
         "" => otherwise.to_owned(),
@@ -80,10 +86,10 @@ fn steps(node: &ClusterNode, deployment: &Deployment, part: &DeploymentNode) -> 
         NodeState::Unconfirmed => (reason("its checks to tell whether it is well"), format!("dcos deploy watch {id}")),
         NodeState::Confirmed | NodeState::Skipped => ("nothing".to_owned(), "dcos deploy status".to_owned()),
         NodeState::RolledBack => {
-            ("a package that works there".to_owned(), format!("dcos deploy retry {id} (once the cause is gone)"))
+            ("its cause to be gone, or another package".to_owned(), format!("dcos deploy retry {id}"))
         }
         NodeState::Failed => ("the cause to be gone".to_owned(), format!("dcos deploy retry {id}")),
-        NodeState::Lost => ("a person".to_owned(), format!("dcos doctor (on {})", node.node)),
+        NodeState::Lost => ("a person on that machine".to_owned(), "dcos doctor".to_owned()),
     }
 }
 
@@ -118,8 +124,9 @@ fn text(explanation: &Explanation<'_>) -> String {
                 line("check", &format!("{}: {} ({})", check.name, summary::state(check.answer), check.detail));
             }
             let part_log = explanation.in_deployment.map_or(&[][..], |part| &part.log);
-            for logged in if attempt.log.is_empty() { part_log } else { &attempt.log } {
-                line("log", logged);
+            let log = if attempt.log.is_empty() { part_log } else { &attempt.log };
+            for logged in &log[log.len().saturating_sub(LOG_LINES)..] {
+                line("log", &summary::short(logged, LOG_WIDTH));
             }
         }
     }

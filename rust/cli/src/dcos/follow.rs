@@ -21,6 +21,15 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// How long nobody may answer: longer than a master's restart with its rollback, by default.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How many of the last lines of a failed node's log are shown; `dcos deploy explain` shows more.
+const LOG_LINES: usize = 6;
+
+/// How many characters of a reason are shown in a line of progress.
+const REASON: usize = 200;
+
+/// How many characters of a line of a log are shown.
+const LOG_WIDTH: usize = 120;
+
 /// Follows the deployment, prints its result, and answers how it ended; `wanted` is the state that counts as success.
 pub(super) async fn follow(
     client: &Client,
@@ -80,8 +89,14 @@ async fn ask(client: &Client, id: &str, progress: &mut Progress) -> Result<Deplo
 /// What is different between two answers, a line each.
 fn changes(old: Option<&Deployment>, new: &Deployment) -> Vec<String> {
     let mut lines = Vec::new();
-    if old.is_none_or(|old| old.state != new.state || old.reason != new.reason) {
-        let because = if new.reason.is_empty() { String::new() } else { format!(": {}", new.reason) };
+    // While packages arrive the reason counts nodes, which have lines of their own.
+    let counts = matches!(new.state, DeploymentState::Fetching | DeploymentState::Validating);
+    if old.is_none_or(|old| old.state != new.state || (old.reason != new.reason && !counts)) {
+        let because = if new.reason.is_empty() || counts {
+            String::new()
+        } else {
+            format!(": {}", summary::short(&new.reason, REASON))
+        };
         lines.push(format!("{} {}{because}", new.id, summary::state(new.state)));
     }
     let state_before = |name: &str| {
@@ -99,12 +114,15 @@ fn changes(old: Option<&Deployment>, new: &Deployment) -> Vec<String> {
             None => node.state != NodeState::Waiting,
         };
         if is_news {
-            let step = steps.entry((node.state as u8, node.detail.as_str())).or_insert((node.state, Vec::new()));
+            // What a node waits for says nothing that the state does not.
+            let idle = matches!(node.state, NodeState::Waiting | NodeState::Fetching | NodeState::Fetched);
+            let detail = if idle { "" } else { node.detail.as_str() };
+            let step = steps.entry((node.state as u8, detail)).or_insert((node.state, Vec::new()));
             step.1.push(&node.node);
         }
     }
     for ((_, detail), (state, names)) in steps {
-        let why = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+        let why = if detail.is_empty() { String::new() } else { format!(": {}", summary::short(detail, REASON)) };
         lines.push(format!("  {} {}{why}", summary::nodes(names), summary::state(state)));
     }
     lines
@@ -114,8 +132,9 @@ fn changes(old: Option<&Deployment>, new: &Deployment) -> Vec<String> {
 fn ending(deployment: &Deployment, cluster: Option<&ClusterNodes>, halts: &Halts) -> String {
     let mut text = String::new();
     if let Some(node) = summary::first_failure(deployment).filter(|_| deployment.state != DeploymentState::Done) {
-        for line in &node.log {
-            text.push_str(&format!("  {}: {line}\n", node.node));
+        let skipped = node.log.len().saturating_sub(LOG_LINES);
+        for line in &node.log[skipped..] {
+            text.push_str(&format!("  {}: {}\n", node.node, summary::short(line, LOG_WIDTH)));
         }
     }
     if deployment.state != DeploymentState::Done {

@@ -8,6 +8,9 @@ use dcos_core::{ExitCode, PackageName, PackageSet};
 /// How many nodes are named one by one; more are counted.
 const NAMED_AT_MOST: usize = 4;
 
+/// How many characters of a reason have a place in one line; `dcos deploy explain` says the rest.
+const REASON: usize = 160;
+
 /// The change in a few words, such as `upgrade to mesos 1.11.0`.
 pub(super) fn change(change: &Change) -> String {
     match change {
@@ -36,6 +39,15 @@ pub(super) fn state<T: serde::Serialize>(state: T) -> String {
 pub(super) fn nodes<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     if names.len() <= NAMED_AT_MOST { names.join(", ") } else { format!("{} nodes", names.len()) }
+}
+
+/// `text` on one line and no longer than a reader's patience; what is left out is marked.
+pub(super) fn short(text: &str, most: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }
 
 /// `1 node`, `3 nodes`.
@@ -195,7 +207,7 @@ pub(super) fn next_command(deployment: &Deployment, halts: &[Halt]) -> String {
 /// The one line of `dcos deploy status`.
 pub(super) fn status_line(deployment: &Deployment, cluster: &ClusterNodes, halts: &[Halt]) -> String {
     let because = match (deployment.state.is_final(), deployment.reason.as_str()) {
-        (true, reason) if !reason.is_empty() => format!(" ({reason})"),
+        (true, reason) if !reason.is_empty() => format!(" ({})", short(reason, REASON)),
         _ => String::new(),
     };
     format!(
