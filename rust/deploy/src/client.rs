@@ -177,11 +177,7 @@ impl NodeClient {
     ) -> Result<T, Trouble> {
         let address = format!("{}{path}", url.trim_end_matches('/'));
         let what = format!("{method} {address}");
-        let failed = |error: reqwest::Error| {
-            // The address is in `what` already.
-            let cause = Problem::chain(&error.without_url());
-            Trouble::Unreachable(format!("{what}: {cause}"))
-        };
+        let failed = |error: reqwest::Error| Trouble::Unreachable(format!("{what}: {}", cause(&error)));
         let mut request = self.http.request(method, &address).timeout(deadline);
         if let Some(body) = body {
             request = request.json(body);
@@ -201,6 +197,18 @@ impl NodeClient {
         }
         Err(trouble(&what, status, &bytes))
     }
+}
+
+/// Why nothing was answered: what the operating system or the peer said, without the layers above it.
+fn cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
 }
 
 /// What an answer other than success means.

@@ -465,7 +465,10 @@ fn told(report: &AttemptReport) -> String {
 /// A failed node in the reason of its deployment: its name, what went wrong, and the end of its log.
 pub(crate) fn epitaph(rollout: &Rollout, index: usize) -> String {
     let member = &rollout.members[index];
-    let last = &member.log[member.log.len().saturating_sub(LINES)..];
+    // The addresses of a stack say nothing here; they are with the node's own lines.
+    let mut last: Vec<&str> =
+        member.log.iter().rev().map(|line| line.trim()).filter(|line| !line.starts_with("@ 0x")).take(LINES).collect();
+    last.reverse();
     let log = if last.is_empty() { String::new() } else { format!("; its log ends: {}", last.join(" | ")) };
     format!("{} {}{log}", member.node, member.detail)
 }

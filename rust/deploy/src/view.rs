@@ -8,7 +8,7 @@ use dcos_core::attempt::AttemptState;
 
 use crate::event::Now;
 use crate::member;
-use crate::rollout;
+use crate::rollout::{self, Closed};
 use crate::state::{Ending, Member, Phase, Rollout, Stage, State, Stop};
 
 /// How many events one answer has at most.
@@ -131,8 +131,9 @@ impl<'a> Context<'a> {
             Phase::Staged => "everything is local; waits for `start`".to_owned(),
             Phase::Validating => format!("asking {} whether the set can work", or_nobody(&self.behind)),
             Phase::Restarting => match &self.closed {
-                Some(closed) => closed.clone(),
-                None => self.progress(),
+                // A master's list is away with the master; that its restart is under way says more.
+                Some(closed) if self.under_way.is_empty() || !self.restarts_a_master() => closed.clone(),
+                Some(_) | None => self.progress(),
             },
             Phase::RollingBack(_) => match &self.closed {
                 Some(closed) => format!("{}; putting old sets back {closed}", header.reason),
@@ -153,6 +154,11 @@ impl<'a> Context<'a> {
             }
             None => format!("wave {wave} of {waves} ({what}): {} restarts", self.under_way),
         }
+    }
+
+    fn restarts_a_master(&self) -> bool {
+        let wanting = matches!(rollout::closed(self.rollout, &self.state.desk, self.now), Some(Closed::NoInventory));
+        wanting && self.rollout.header.wave < self.rollout.header.master_waves
     }
 
     fn soak_left(&self) -> Option<u64> {
@@ -197,6 +203,11 @@ impl<'a> Context<'a> {
             Some(trouble) => format!("{text} (last asked in vain: {trouble})"),
             None => text.to_owned(),
         };
+        // A node that restarts does not answer for a while: the reason why is none.
+        let in_silence = |text: &str| match trouble {
+            Some(_) => format!("{text}; does not answer just now"),
+            None => text.to_owned(),
+        };
         if self.rollout.is_over() && !member.stage.is_over() {
             return "was not started before the deployment ended".to_owned();
         }
@@ -210,10 +221,10 @@ impl<'a> Context<'a> {
             },
             Stage::Ready => self.why_not_started(index, member),
             Stage::Beginning => "is asked for a ticket".to_owned(),
-            Stage::Going => with_trouble("is told to go"),
-            Stage::Watching(seen) if member.detail.is_empty() => with_trouble(member::word(seen)),
-            Stage::Watching(seen) => with_trouble(&format!("{}: {}", member::word(seen), member.detail)),
-            Stage::Checking => with_trouble("its set is read again"),
+            Stage::Going => in_silence("is told to go"),
+            Stage::Watching(seen) if member.detail.is_empty() => in_silence(member::word(seen)),
+            Stage::Watching(seen) => in_silence(&format!("{}: {}", member::word(seen), member.detail)),
+            Stage::Checking => in_silence("its set is read again"),
             Stage::Settled
             | Stage::Doubtful
             | Stage::Refused
