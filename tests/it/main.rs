@@ -4,14 +4,16 @@
 //! `make test` builds what they need and runs them.
 
 #![expect(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stderr,
-    reason = "a test fails by panicking, and says why"
+    reason = "a test fails by panicking, says why, and writes where it likes"
 )]
 
 mod cluster;
 mod commands;
+mod config;
 mod documents;
 mod harness;
 mod module;

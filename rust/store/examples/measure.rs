@@ -3,7 +3,7 @@
 //! `cargo run --release -p dcos-store --example measure -- TREE [ROUNDS]`, where TREE is the tree of a package, such as a
 //! Mesos. Both ways take turns in one run, since the disk is in another mood a minute later; the ratio is what counts.
 
-#![expect(clippy::print_stdout, reason = "it is for its output")]
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "it is for its output")]
 
 use std::error::Error;
 use std::fs;

@@ -9,6 +9,7 @@
 //! - [`keep`], [`gc`]: what must stay and why; everything else
 //! - [`lock`], [`staging`]: who may change what; [`partial`]: what unfinished downloads have brought
 //! - [`directory`], [`durable`]: the only doors to the file system, and the policy of syncing
+//! - `trust`: what is known of whose signatures to believe
 //! - [`running`], [`process`]: which Mesos runs from here
 //! - [`append_log`]: a log that survives crashes
 //! - [`node_store`]: the store as the restart sees it
@@ -37,6 +38,7 @@ pub mod process;
 mod running;
 mod staging;
 mod store;
+mod trust;
 mod verify;
 
 pub use append_log::{AppendLog, LogError};

@@ -2,7 +2,11 @@
 //!
 //! Real processes and a real store come in with the tests of the programs, and a real Mesos with the end-to-end tests.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and writes where it likes"
+)]
 
 mod journals;
 mod outbox;

@@ -6,6 +6,7 @@
 //! leaves must be what it leaves without a crash. The second round lets the call fail instead, with EIO or ENOSPC.
 
 #![expect(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,

@@ -1,6 +1,6 @@
 //! The store from outside: what a node does with it, and what an attacker sends it.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod building;
 mod concurrency;
