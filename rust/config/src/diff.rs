@@ -1,10 +1,16 @@
-//! What changes from one options document to another, in words.
+//! What changes from one options document to another, in words, and what an agent's checkpoint says to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
+use dcos_core::Role;
+use dcos_core::checkpoint::{Agent, Malformed, Prediction, Reason, predict};
+use dcos_core::node::MesosFacts;
 use serde::Serialize;
 
+use crate::flags;
 use crate::options::Options;
 
 /// One option that is not the same in both.
@@ -18,6 +24,67 @@ pub struct Change {
     /// Its value after; absent if it is not set any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+}
+
+/// What the change of a group's options comes to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Every option that differs.
+    pub changes: Vec<Change>,
+    /// What restarted agents do with their checkpoints; absent if it is not about agents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// Why restarted agents would refuse their checkpoints, and so not come back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Checkpoint {
+    /// On the way forwards; empty if they come back.
+    pub forwards: Vec<String>,
+    /// On the way back, after the new config was there; empty if they come back.
+    pub back: Vec<String>,
+}
+
+impl Difference {
+    /// What it comes to that a group's options were `from` and are `to`.
+    pub fn between(from: &Options, to: &Options) -> Self {
+        let checkpoint = (from.role == Role::Agent && to.role == Role::Agent).then(|| match checkpoint(from, to) {
+            Ok(prediction) => Checkpoint { forwards: words(&prediction.forwards), back: words(&prediction.back) },
+            Err(malformed) => {
+                let why = vec![malformed.to_string()];
+                Checkpoint { forwards: why.clone(), back: why }
+            }
+        });
+        Self { changes: diff(from, to), checkpoint }
+    }
+}
+
+fn words(reasons: &[Reason]) -> Vec<String> {
+    reasons.iter().map(ToString::to_string).collect()
+}
+
+/// What an agent does with its checkpoint when its options were `from` and are `to`, and when they are `from` again. The
+/// facts of its host are taken to stay.
+///
+/// # Errors
+/// If no agent would start with one of them.
+pub fn checkpoint(from: &Options, to: &Options) -> Result<Prediction, Malformed> {
+    let facts = MesosFacts {
+        ip: Ipv4Addr::LOCALHOST.into(),
+        port: 0,
+        hostname: None,
+        master: None,
+        zk: None,
+        work_dir: PathBuf::new(),
+        runtime_dir: None,
+        attributes: None,
+        credential: None,
+    };
+    let agent = |options: &Options| {
+        let variables = options.flags.iter().map(|(name, value)| (flags::variable(name), value.clone()));
+        Agent::from_environment(&variables.collect(), &facts)
+    };
+    Ok(predict(&agent(from)?, &agent(to)?))
 }
 
 /// Every option that differs, in order of key.
@@ -59,10 +126,31 @@ impl fmt::Display for Change {
     }
 }
 
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.changes.is_empty() {
+            return writeln!(formatter, "nothing changes");
+        }
+        for change in &self.changes {
+            writeln!(formatter, "{change}")?;
+        }
+        let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
+        for (way, reasons) in [("with this change", &checkpoint.forwards), ("rolled back", &checkpoint.back)] {
+            if !reasons.is_empty() {
+                writeln!(formatter, "{way}, agents refuse their checkpoints and do not come back:")?;
+            }
+            for reason in reasons {
+                writeln!(formatter, "  - {reason}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::diff;
+    use super::{Difference, diff};
     use crate::options::{Options, Syntax};
 
     #[test]
@@ -84,5 +172,32 @@ mod tests {
             ]
         );
         assert_eq!(diff(&new, &new), []);
+    }
+
+    #[test]
+    fn what_a_checkpoint_refuses_is_said_forwards_and_back() {
+        let options = |policy: &str, resources: &str| {
+            let text = format!(
+                "role = \"agent\"\n[flags]\nreconfiguration_policy = \"{policy}\"\nresources = \"{resources}\"\n"
+            );
+            Options::parse(&text, Syntax::Toml).unwrap()
+        };
+        let told = Difference::between(&options("additive", "cpus:1"), &options("additive", "cpus:2")).to_string();
+        assert_eq!(
+            told,
+            "`flags.resources` changes from `cpus:1` to `cpus:2`\n\
+             rolled back, agents refuse their checkpoints and do not come back:\n  \
+             - resource `cpus` shrinks from `2` to `1`\n"
+        );
+        let told = Difference::between(&options("equal", "cpus:1"), &options("equal", "cpus:1;x:1")).to_string();
+        assert!(told.contains(
+            "with this change, agents refuse their checkpoints and do not come back:\n  - resource `x:1` is added"
+        ));
+        assert!(told.contains(
+            "rolled back, agents refuse their checkpoints and do not come back:\n  - resource `x:1` is gone"
+        ));
+        let same = Difference::between(&options("equal", "cpus:1"), &options("equal", "cpus:1"));
+        assert_eq!(same.to_string(), "nothing changes\n");
+        assert_eq!(same.checkpoint.unwrap(), super::Checkpoint::default());
     }
 }

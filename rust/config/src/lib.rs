@@ -25,9 +25,10 @@ pub mod options;
 pub mod parameters;
 mod value;
 
-pub use diff::{Change, diff};
+pub use diff::{Change, Difference, diff};
 pub use generate::{ConfigPackage, generate};
 pub use options::{Draft, InvalidOptions, Options, Syntax};
+pub use value::same as same_value;
 
 #[cfg(test)]
 mod refusals_tests;

@@ -326,3 +326,20 @@ impl Wrong {
         Self { hint: Some(hint.into()), ..self }
     }
 }
+
+/// Whether two texts mean the same to Mesos as values of a flag: it shows `2000ms` as `2secs`, and documents in its own
+/// order.
+pub fn same(kind: Kind, left: &str, right: &str) -> bool {
+    let number = |text: &str| text.parse::<f64>().ok();
+    left == right
+        || match kind {
+            Kind::Duration => duration(left).ok().zip(duration(right).ok()).is_some_and(|(left, right)| left == right),
+            Kind::Bytes => bytes(left).ok().zip(bytes(right).ok()).is_some_and(|(left, right)| left == right),
+            Kind::Integer | Kind::Number => number(left).zip(number(right)).is_some_and(|(left, right)| left == right),
+            Kind::Json | Kind::Resources => {
+                let document = |text: &str| serde_json::from_str::<Value>(text).ok();
+                document(left).zip(document(right)).is_some_and(|(left, right)| left == right)
+            }
+            _ => false,
+        }
+}

@@ -1,9 +1,9 @@
 //! `--attributes`: what is true of an agent.
 
 use super::Malformed;
-use super::value::{Kind, Value};
+use super::value::Value;
 
-/// The attributes of an agent, in order: of several with one name, an agent looks at the first.
+/// The attributes of an agent, in order: of several with one name, an agent may look at the first only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes(pub Vec<(String, Value)>);
 
@@ -17,9 +17,9 @@ impl Attributes {
         parts.map(one).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The first value of that name and kind.
-    pub fn first(&self, name: &str, kind: Kind) -> Option<&Value> {
-        self.0.iter().find(|(other, value)| other == name && value.kind() == kind).map(|(_, value)| value)
+    /// The first value of that name.
+    pub fn first(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value)
     }
 
     /// Whether a name is there more than once.

@@ -1,6 +1,7 @@
 //! The comparison of what an agent left with what it is now.
 
 use super::resources::{Amount, Key};
+use super::value::{Kind, Value};
 use super::{Agent, Attributes, Domain, Hostname, Policy, Reason, Resources};
 
 const FILE: &str = "it stands in a file of the host";
@@ -88,37 +89,47 @@ fn resources(left: &Resources, now: &Resources, policy: Policy, reasons: &mut Ve
     }
 }
 
-/// An agent goes through the attributes that it left, and looks for the first with the same name (under `equal`: and
-/// kind) among those that it has.
 fn attributes(left: &Attributes, now: &Attributes, policy: Policy, reasons: &mut Vec<Reason>) {
+    match policy {
+        Policy::Equal => equal_attributes(left, now, reasons),
+        Policy::Additive => grown_attributes(left, now, reasons),
+    }
+}
+
+/// The same attributes in any order, each as often.
+fn equal_attributes(left: &Attributes, now: &Attributes, reasons: &mut Vec<Reason>) {
+    let mut added: Vec<&(String, Value)> = now.0.iter().collect();
+    let mut gone = Vec::new();
+    for attribute in &left.0 {
+        match added.iter().position(|other| *other == attribute) {
+            Some(place) => {
+                added.remove(place);
+            }
+            None => gone.push(attribute),
+        }
+    }
+    for (name, from) in gone {
+        match added.iter().position(|(other, _)| other == name) {
+            Some(place) => reasons.push(changed(attribute(name), from, &added.remove(place).1)),
+            None => reasons.push(Reason::Gone { what: format!("attribute `{name}:{from}`") }),
+        }
+    }
+    reasons.extend(added.iter().map(|(name, to)| Reason::Added { what: format!("attribute `{name}:{to}`") }));
+}
+
+/// The agent goes through the attributes that it left, and looks for the first with the same name among those that it
+/// has. Ranges may grow; numbers and texts may not change.
+fn grown_attributes(left: &Attributes, now: &Attributes, reasons: &mut Vec<Reason>) {
     for (name, from) in &left.0 {
-        let what = || format!("attribute `{name}`");
-        let first = match policy {
-            Policy::Equal => now.first(name, from.kind()),
-            Policy::Additive => now.0.iter().find(|(other, _)| other == name).map(|(_, value)| value),
-        };
-        let same = |to| match policy {
-            Policy::Equal => from == to,
-            // Numbers and texts may not change, ranges may grow.
-            Policy::Additive if from.kind() == super::value::Kind::Ranges => from.is_within(to),
-            Policy::Additive => from == to,
-        };
-        match first {
-            Some(to) if same(to) => {}
+        match now.first(name) {
+            Some(to) if from == to || (from.kind() == Kind::Ranges && from.is_within(to)) => {}
             Some(_) if now.repeats(name) => reasons.push(Reason::Ambiguous { attribute: name.clone() }),
-            Some(to) => reasons.push(changed(what(), from, to)),
-            None => match now.0.iter().find(|(other, _)| other == name) {
-                Some((_, to)) => reasons.push(changed(what(), from, to)),
-                None => reasons.push(Reason::Gone { what: format!("attribute `{name}:{from}`") }),
-            },
+            Some(to) => reasons.push(changed(attribute(name), from, to)),
+            None => reasons.push(Reason::Gone { what: format!("attribute `{name}:{from}`") }),
         }
     }
-    if policy == Policy::Equal && left.0.len() != now.0.len() {
-        let added = now.0.iter().filter(|(name, _)| !left.0.iter().any(|(other, _)| other == name));
-        let before = reasons.len();
-        reasons.extend(added.map(|(name, value)| Reason::Added { what: format!("attribute `{name}:{value}`") }));
-        if reasons.len() == before {
-            reasons.push(changed("the number of attributes", &left.0.len(), &now.0.len()));
-        }
-    }
+}
+
+fn attribute(name: &str) -> String {
+    format!("attribute `{name}`")
 }
