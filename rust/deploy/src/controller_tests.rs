@@ -278,7 +278,7 @@ fn agents_that_die_before_their_turn_are_passed_over_and_caught_up_once() {
     bench.pass(DEAD_AFTER / 1_000);
     let shown = bench.shown();
     assert_eq!(shown.state, DeploymentState::Done);
-    assert_eq!(shown.reason, "3 nodes have the new set, 1 were dead and will be caught up");
+    assert_eq!(shown.reason, "3 nodes have the new set, 1 was dead and will be caught up");
     assert_eq!(bench.node("a2:5051").state, NodeState::Skipped);
 
     bench.halt();

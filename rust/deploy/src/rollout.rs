@@ -425,7 +425,8 @@ fn finish(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
         reason.push_str(&format!(", {failed} failed"));
     }
     if late > 0 {
-        reason.push_str(&format!(", {late} were dead and will be caught up"));
+        let were = if late == 1 { "was" } else { "were" };
+        reason.push_str(&format!(", {late} {were} dead and will be caught up"));
     }
     end(rollout, Ending::Done, reason, desk, now);
 }

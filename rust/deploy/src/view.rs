@@ -14,6 +14,9 @@ use crate::state::{Ending, Member, Phase, Rollout, Stage, State, Stop};
 /// How many events one answer has at most.
 const EVENTS: usize = 500;
 
+/// How many nodes a finished deployment in a list is shown with at most.
+const LISTED: usize = 100;
+
 /// How many nodes are named where several are meant.
 const NAMES: usize = 3;
 
@@ -22,9 +25,18 @@ pub fn deployment(state: &State, number: u64, now: Now) -> Option<Deployment> {
     state.rollouts.get(&number).map(|rollout| shown(state, rollout, now))
 }
 
-/// All deployments that are kept, newest first.
+/// All deployments that are kept, newest first. Finished ones over many nodes are shown without them, the newest aside:
+/// fifty deployments over ten thousand nodes each would be no list that anybody can use.
 pub fn deployments(state: &State, now: Now) -> Deployments {
-    Deployments { deployments: state.rollouts.values().rev().map(|rollout| shown(state, rollout, now)).collect() }
+    let newest = state.rollouts.keys().next_back();
+    let one = |(number, rollout): (&u64, &Rollout)| {
+        let mut deployment = shown(state, rollout, now);
+        if rollout.is_over() && Some(number) != newest && deployment.nodes.len() > LISTED {
+            deployment.nodes.clear();
+        }
+        deployment
+    };
+    Deployments { deployments: state.rollouts.iter().rev().map(one).collect() }
 }
 
 /// The halts that stand.

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dcos_api::types::deploy::{
-    CreateDeployment, Deployment, DeploymentCommand, DeploymentState, HaltRequest, NodeState, ResumeRequest,
+    ClusterNode, CreateDeployment, Deployment, DeploymentCommand, DeploymentState, HaltRequest, NodeState,
+    ResumeRequest,
 };
 use dcos_core::attempt::{AttemptState, Ping};
 use dcos_deploy::{Created, DeployHandle, MemoryStore, StateStore, StoreError, start};
@@ -120,7 +121,9 @@ async fn a_canary_that_falls_back_stops_the_deployment() {
     create(&handle, upgrade()).await;
     let deployment = until(&handle, "over", |it| it.state.is_final()).await;
     assert_eq!(deployment.state, DeploymentState::Failed);
-    for part in ["the canary failed", first.as_str(), "check `alive` said no", "its log ends: starting | Aborted at main"] {
+    for part in
+        ["the canary failed", first.as_str(), "check `alive` said no", "its log ends: starting | Aborted at main"]
+    {
         assert!(deployment.reason.contains(part), "{part}: {}", deployment.reason);
     }
     assert_eq!(state_of(&deployment, &first), NodeState::RolledBack);
@@ -150,6 +153,35 @@ async fn the_controller_goes_on_after_its_own_restart() {
     assert_eq!(begun, 1, "the master was found again by its attempt: {:?}", cluster.log());
     let terms = cluster.terms();
     assert!(terms.first() < terms.last(), "the term rises with every controller: {terms:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_was_dead_is_caught_up_when_it_is_back() {
+    let cluster = Cluster::start(2).await;
+    cluster.register(2, false);
+    let handle = start(&cluster.config(), Box::new(MemoryStore::default())).unwrap();
+    ready(&handle, 3).await;
+    create(&handle, upgrade()).await;
+    let deployment = until(&handle, "over", |it| it.state.is_final()).await;
+    assert_eq!(deployment.reason, "2 nodes have the new set, 1 was dead and will be caught up");
+    assert_eq!(state_of(&deployment, &cluster.name(2)), NodeState::Skipped);
+    let drifts = |nodes: Vec<ClusterNode>| nodes.into_iter().filter(|node| node.drift).map(|node| node.node);
+    let drifting: Vec<String> = drifts(handle.nodes().await.unwrap().nodes).collect();
+    assert_eq!(drifting, [cluster.name(2)], "until then it has not what its group should have");
+
+    cluster.register(2, true);
+    let caught_up = async {
+        loop {
+            match handle.get("d2").await {
+                Ok(deployment) if deployment.state.is_final() => return deployment,
+                Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let deployment = tokio::time::timeout(PATIENCE, caught_up).await.unwrap();
+    assert_eq!(deployment.created_by.as_deref(), Some("catch-up of d1"));
+    assert_eq!((deployment.state, deployment.waves), (DeploymentState::Done, vec![vec![cluster.name(2)]]));
+    assert_eq!(drifts(handle.nodes().await.unwrap().nodes).count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -382,7 +382,8 @@ pub struct Deployment {
     pub finished_at: Option<Timestamp>,
 }
 
-/// `GET /deploy/deployments`: newest first, at most the last 50.
+/// `GET /deploy/deployments`: newest first, at most the last 50. A finished one over more than 100 nodes, the newest aside,
+/// is listed without them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployments {
     /// The deployments.

@@ -38,6 +38,8 @@ struct Node {
     role: Role,
     set: PackageSet,
     behaviour: Behaviour,
+    /// Whether the master lists it as active.
+    registered: bool,
     attempt: Option<AttemptReport>,
     ticket: Option<String>,
     slow_go: Duration,
@@ -74,7 +76,8 @@ impl Cluster {
             let name = listener.local_addr().unwrap().to_string();
             let role = if place == 0 { Role::Master } else { Role::Agent };
             let (set, behaviour, slow_go) = (set("1.10.0"), Behaviour::Good, Duration::ZERO);
-            lock(&shared).nodes.push(Node { name, role, set, behaviour, attempt: None, ticket: None, slow_go });
+            let (attempt, ticket, registered) = (None, None, true);
+            lock(&shared).nodes.push(Node { name, role, set, behaviour, registered, attempt, ticket, slow_go });
             let router = router(place, Arc::clone(&shared));
             tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         }
@@ -109,6 +112,11 @@ impl Cluster {
         let mut everything = lock(&self.shared);
         everything.nodes[place].behaviour = behaviour;
         everything.nodes[place].proceed();
+    }
+
+    /// Has the master list an agent as active, or not.
+    pub(crate) fn register(&self, place: usize, registered: bool) {
+        lock(&self.shared).nodes[place].registered = registered;
     }
 
     /// Has every node take its time to answer a `go`.
@@ -185,7 +193,7 @@ async fn slaves(State((_, shared)): Here) -> Json<serde_json::Value> {
         let (host, port) = node.name.split_once(':').unwrap();
         let (id, pid) = (format!("S{place}"), format!("slave(1)@{}", node.name));
         let port: u16 = port.parse().unwrap();
-        serde_json::json!({"id": id, "hostname": host, "port": port, "pid": pid, "active": true, "attributes": {}})
+        serde_json::json!({"id": id, "hostname": host, "port": port, "pid": pid, "active": node.registered, "attributes": {}})
     });
     Json(serde_json::json!({"slaves": slaves.collect::<Vec<_>>(), "recovered_slaves": []}))
 }
