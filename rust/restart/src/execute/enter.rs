@@ -30,7 +30,7 @@ impl<S: Supervisor> Walker<S> {
         &self,
         seen: &Journal,
         event: Event,
-        detail: String,
+        detail: &str,
         change: impl FnOnce(&mut Journal),
     ) -> Result<Turn, Problem> {
         self.enter_after(seen, &[event], detail, change)
@@ -42,7 +42,7 @@ impl<S: Supervisor> Walker<S> {
         &self,
         seen: &Journal,
         events: &[Event],
-        detail: String,
+        detail: &str,
         change: impl FnOnce(&mut Journal),
     ) -> Result<Turn, Problem> {
         let store = &*self.parts.store;
@@ -51,7 +51,7 @@ impl<S: Supervisor> Walker<S> {
         let (mut journal, mut actions, mut passed) = (current, Vec::new(), Vec::new());
         for event in events {
             let (next, more) = journal
-                .after(*event, detail.as_str(), &self.parts.ticks.now(), self.parts.clock.now())
+                .after(*event, detail, &self.parts.ticks.now(), self.parts.clock.now())
                 .map_err(|error| Problem::new(ExitCode::Unexpected, "walk-confused", error.to_string()))?;
             passed.push(next.report());
             actions.extend(more);

@@ -121,13 +121,13 @@ impl<S: Supervisor> Walker<S> {
         self.catch_up(&journal);
         let now = self.parts.ticks.now();
         if is_stale(&journal, &now) {
-            return self.enter(&journal, Event::Expired, EXPIRED.to_owned(), |_| {});
+            return self.enter(&journal, Event::Expired, EXPIRED, |_| {});
         }
         let rebooted = journal.entered.boot != now.boot;
         match journal.phase {
             Phase::Moving { .. } | Phase::Unconfirmed | Phase::Lost if rebooted => {
                 self.watch = None;
-                self.enter(&journal, Event::Rebooted, journal.detail.clone(), |_| {})
+                self.enter(&journal, Event::Rebooted, &journal.detail, |_| {})
             }
             Phase::Planned | Phase::Staged => {
                 let expires = journal.ticket.as_ref().and_then(|ticket| ticket.expires.since(&now));

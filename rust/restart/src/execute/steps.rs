@@ -26,7 +26,7 @@ impl<S: Supervisor> Walker<S> {
         if let Err(problem) = self.launch(journal) {
             // Nothing was stopped yet, and nothing will be.
             let detail = format!("can't prepare the start: {}", problem.detail);
-            return self.enter(journal, Event::Expired, detail, |_| {});
+            return self.enter(journal, Event::Expired, &detail, |_| {});
         }
         let agent_id = self.parts.prober.agent_id();
         let mut baseline = Vec::new();
@@ -44,7 +44,7 @@ impl<S: Supervisor> Walker<S> {
                 baseline.push(finding.report(&check.name));
             }
         }
-        self.enter(journal, Event::Ready, "stopping Mesos".to_owned(), |journal| {
+        self.enter(journal, Event::Ready, "stopping Mesos", |journal| {
             journal.agent_id = agent_id;
             journal.baseline = baseline;
         })
@@ -56,7 +56,7 @@ impl<S: Supervisor> Walker<S> {
         match self.parts.supervisor.stop(deadline) {
             Ok(()) => {
                 let now = self.parts.ticks.now();
-                self.enter(journal, Event::Gone, told(journal, way, "Mesos is gone"), |journal| {
+                self.enter(journal, Event::Gone, &told(journal, way, "Mesos is gone"), |journal| {
                     if way == Way::Forward {
                         journal.gone = Some(now);
                     }
@@ -80,16 +80,16 @@ impl<S: Supervisor> Walker<S> {
             // How to start it was looked up before the old one was stopped; if that still works there is nothing to prepare.
             Ok(()) if self.launch(journal).is_ok() => {
                 let events = [Event::Switched, Event::Prepared];
-                self.enter_after(journal, &events, told(journal, way, "starting Mesos"), |_| {})
+                self.enter_after(journal, &events, &told(journal, way, "starting Mesos"), |_| {})
             }
-            Ok(()) => self.enter(journal, Event::Switched, told(journal, way, "the set is active"), |_| {}),
+            Ok(()) => self.enter(journal, Event::Switched, &told(journal, way, "the set is active"), |_| {}),
             Err(problem) => self.fail(journal, way, &format!("can't make the set active: {}", problem.detail)),
         }
     }
 
     pub(super) fn prepare(&mut self, journal: &Journal, way: Way) -> Result<Turn, Problem> {
         match self.launch(journal) {
-            Ok(_) => self.enter(journal, Event::Prepared, told(journal, way, "starting Mesos"), |_| {}),
+            Ok(_) => self.enter(journal, Event::Prepared, &told(journal, way, "starting Mesos"), |_| {}),
             Err(problem) => self.fail(journal, way, &format!("can't prepare the start: {}", problem.detail)),
         }
     }
@@ -100,7 +100,7 @@ impl<S: Supervisor> Walker<S> {
         match started {
             Ok(running) => {
                 let detail = told(journal, way, &format!("Mesos was started as process {}", running.pid));
-                self.enter(journal, Event::Started, detail, |_| {})
+                self.enter(journal, Event::Started, &detail, |_| {})
             }
             Err(problem) => self.fail(journal, way, &problem.detail),
         }
@@ -125,7 +125,7 @@ impl<S: Supervisor> Walker<S> {
             Way::Forward => why.to_owned(),
             Way::Back | Way::Again => format!("{}; the previous set does not come up either: {why}", reason(journal)),
         };
-        self.enter(journal, Event::Failed, detail, move |journal| {
+        self.enter(journal, Event::Failed, &detail, move |journal| {
             if way == Way::Forward {
                 journal.failure = Some(why.to_owned());
                 if started {
@@ -143,7 +143,7 @@ impl<S: Supervisor> Walker<S> {
                 let launch = self.parts.store.launch(running.generation)?;
                 let right = Some(running.generation) == journal.target();
                 if right && self.ask(journal, Some(Way::Again), &launch) == Outcome::Well {
-                    return self.enter(journal, Event::Well, ended_back(journal, ""), |_| {});
+                    return self.enter(journal, Event::Well, &ended_back(journal, ""), |_| {});
                 }
                 true
             }
@@ -156,7 +156,7 @@ impl<S: Supervisor> Walker<S> {
             Some(left) if !left.is_zero() => Ok(Turn::Wait(left.min(ASK_LATER_EVERY))),
             _ => {
                 tracing::warn!(tries = journal.retries + 1, "trying the previous set again");
-                self.enter(journal, Event::RetryDue, journal.detail.clone(), |_| {})
+                self.enter(journal, Event::RetryDue, &journal.detail, |_| {})
             }
         }
     }

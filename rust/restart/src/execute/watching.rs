@@ -37,7 +37,7 @@ impl<S: Supervisor> Walker<S> {
             Life::Absent if way.is_some() => {
                 // Somebody took it away on purpose, and this helper was started since: as after a reboot.
                 self.watch = None;
-                return self.enter(journal, Event::Rebooted, journal.detail.clone(), |_| {});
+                return self.enter(journal, Event::Rebooted, &journal.detail, |_| {});
             }
             Life::Absent => return Ok(Turn::Wait(TRY_AGAIN_AFTER)),
         }
@@ -73,11 +73,11 @@ impl<S: Supervisor> Walker<S> {
             }
             Outcome::Well => {
                 let detail = if back { ended_back(journal, "") } else { "every check says yes".to_owned() };
-                self.enter(journal, Event::Well, detail, keep)
+                self.enter(journal, Event::Well, &detail, keep)
             }
             Outcome::Undecided(why) if way.is_some() => {
                 let detail = if back { ended_back(journal, &why) } else { format!("it can't be told: {why}") };
-                self.enter(journal, Event::Undecided, detail, keep)
+                self.enter(journal, Event::Undecided, &detail, keep)
             }
             Outcome::Undecided(why) => {
                 updated.detail = format!("it can't be told: {why}");
