@@ -1,9 +1,11 @@
 //! `dcos config`: config packages, made from options.
 
+mod explain;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use dcos_config::{Change, ConfigPackage, Draft, InvalidOptions, Options, Syntax, diff};
+use dcos_config::{ConfigPackage, Difference, Draft, InvalidOptions, Options, Syntax};
 use dcos_core::{ExitCode, PackageId, PackageName, PkgInfo, Problem, Role, Sha256, config};
 use dcos_repo::Published;
 use dcos_store::{Built, Store};
@@ -30,7 +32,18 @@ Examples:
   dcos config generate --role agent --modules dcos-bits,fizzbuzz --set flags.isolation=cgroups/cpu \\
     --repository http://10.0.0.1/repository --output .")]
     Generate(Box<Generate>),
-    /// Say what changes from one config to another
+    /// Explain every option: type, default, version
+    #[command(
+        after_help = "Examples:\n  dcos config options --role agent\n  dcos config options reconfiguration_policy"
+    )]
+    Options {
+        /// Only those of the master or of the agent
+        #[arg(long)]
+        role: Option<Role>,
+        /// Everything about this one
+        key: Option<String>,
+    },
+    /// Say what changes from one config to another, and what an agent's checkpoint would refuse, forwards and back
     #[command(
         after_help = "Examples:\n  dcos config diff agents-old.toml agents.toml\n  dcos config diff mesos-config--0123456789ab.tar.zst agents.toml"
     )]
@@ -78,12 +91,10 @@ pub struct Generate {
 pub fn run(format: Format, command: ConfigCommand) -> Result<ExitCode, Problem> {
     match command {
         ConfigCommand::Generate(arguments) => generate(format, &arguments),
+        ConfigCommand::Options { role, key } => explain::run(format, role, key.as_deref()),
         ConfigCommand::Diff { from, to } => {
-            let changes = diff(&options_of(&from)?, &options_of(&to)?);
-            format.print(&changes, |changes| match changes.is_empty() {
-                true => "nothing changes\n".to_owned(),
-                false => changes.iter().map(|change: &Change| format!("{change}\n")).collect(),
-            });
+            let difference = Difference::between(&options_of(&from)?, &options_of(&to)?);
+            format.print(&difference, ToString::to_string);
             Ok(ExitCode::Done)
         }
     }

@@ -239,6 +239,28 @@ fn refuse(key: &str, owner: &str) -> Finding {
 }
 
 impl Kind {
+    /// Its name in the data file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::Duration => "duration",
+            Self::Bytes => "bytes",
+            Self::Path => "path",
+            Self::Json => "json",
+            Self::Resources => "resources",
+            Self::Attributes => "attributes",
+            Self::List => "list",
+            Self::Rate => "rate",
+            Self::Percent => "percent",
+            Self::Quantities => "quantities",
+            Self::Weights => "weights",
+            Self::Ranges => "ranges",
+        }
+    }
+
     /// What such a value is called, and an example where that helps.
     pub fn described(self) -> (&'static str, Option<&'static str>) {
         match self {

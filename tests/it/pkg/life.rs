@@ -149,7 +149,13 @@ fn a_config_is_compared_with_another() {
     assert_ne!(id(&old), id(&new));
     assert_eq!(id(&old), id(&machine.build_config("cpus:4")));
     let diff = program::dcos(&["config", "diff", old.to_str().unwrap(), new.to_str().unwrap()]).expect(0);
-    assert_eq!(diff.stdout, "`flags.resources` changes from `cpus:4` to `cpus:8`\n");
+    insta::assert_snapshot!(diff.stdout, @r"
+    `flags.resources` changes from `cpus:4` to `cpus:8`
+    with this change, agents refuse their checkpoints and do not come back:
+      - resource `cpus` changes from `4` to `8`
+    rolled back, agents refuse their checkpoints and do not come back:
+      - resource `cpus` changes from `8` to `4`
+    ");
 }
 
 #[test]
