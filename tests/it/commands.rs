@@ -15,28 +15,65 @@ fn a_command_that_asks_a_master_needs_one_to_be_named() {
 
 #[test]
 fn an_address_without_a_scheme_is_no_address() {
-    insta::assert_snapshot!(dcos(&["--url", "10.0.0.1:5050", "slave", "list"]), @"");
+    insta::assert_snapshot!(dcos(&["--url", "10.0.0.1:5050", "slave", "list"]), @r"
+    $ dcos --url 10.0.0.1:5050 slave list
+    exit code: 2
+    --- stderr
+    error: `10.0.0.1:5050` is not the address of a master
+    hint: `http://HOST:PORT` is needed, such as `http://10.0.0.1:5050`
+    ");
 }
 
 #[test]
 fn a_version_that_is_none_is_refused_before_anybody_is_asked() {
-    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "upgrade", "mesos", "1.11.0--2"]), @"");
+    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "upgrade", "mesos", "1.11.0--2"]), @r"
+    $ dcos --url http://127.0.0.1:1 upgrade mesos 1.11.0--2
+    exit code: 2
+    --- stderr
+    error: `1.11.0--2` is not a package version: it contains `--`
+    hint: a version is needed, such as `1.11.0`
+    ");
 }
 
 #[test]
 fn a_module_that_is_no_package_name_is_refused_before_anybody_is_asked() {
-    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "install", "module", "fizz buzz"]), @"");
-    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "uninstall", "module", "fizzbuzz--1.2.0"]), @"");
+    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "install", "module", "fizz buzz"]), @r"
+    $ dcos --url http://127.0.0.1:1 install module fizz buzz
+    exit code: 2
+    --- stderr
+    error: `fizz buzz` is not a package name: it may contain letters, digits and `@._+-` only
+    hint: `NAME` or `NAME--VERSION` is needed, such as `fizzbuzz--1.2.0`
+    ");
+    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "uninstall", "module", "fizzbuzz--1.2.0"]), @r"
+    $ dcos --url http://127.0.0.1:1 uninstall module fizzbuzz--1.2.0
+    exit code: 2
+    --- stderr
+    error: `fizzbuzz--1.2.0` is not a package name: it contains `--`
+    hint: the name is needed without a version, such as `fizzbuzz`
+    ");
 }
 
 #[test]
 fn a_master_that_is_not_there_is_said_to_be_unreachable() {
-    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "deploy", "nodes"]), @"");
+    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "deploy", "nodes"]), @r"
+    $ dcos --url http://127.0.0.1:1 deploy nodes
+    exit code: 9
+    --- stderr
+    error: can't ask `http://127.0.0.1:1/deploy/nodes`: Connection refused (os error 111)
+    hint: `http://127.0.0.1:1` is what `--url` or `DCOS_URL` names: any master of the cluster will do
+    ");
 }
 
 #[test]
 fn an_amount_that_is_none_names_what_is_needed() {
-    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "upgrade", "mesos", "1.11.0", "--waves", "1,ten"]), @"");
+    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "upgrade", "mesos", "1.11.0", "--waves", "1,ten"]), @r"
+    $ dcos --url http://127.0.0.1:1 upgrade mesos 1.11.0 --waves 1,ten
+    exit code: 2
+    --- stderr
+    error: invalid value 'ten' for '--waves <AMOUNT>': `ten` is not an amount: a whole number or a percentage such as `10%` is needed
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]
@@ -57,7 +94,14 @@ fn with_json_a_refusal_is_one_document_on_stdout() {
 
 #[test]
 fn a_machine_without_a_node_file_is_told_where_one_is_needed() {
-    insta::assert_snapshot!(dcos(&["doctor", "--node", "/no/such/node.toml"]), @"");
+    insta::assert_snapshot!(dcos(&["doctor", "--node", "/no/such/node.toml"]), @r"
+    $ dcos doctor --node /no/such/node.toml
+    exit code: 7
+    --- stdout
+    RESULT   CHECK      FOUND
+    problem  node file  can't read `/no/such/node.toml`: No such file or directory (os error 2)
+    hint: node file: name it by `--node FILE`; docs/node.toml is an example with every key
+    ");
 }
 
 #[test]

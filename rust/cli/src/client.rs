@@ -30,15 +30,12 @@ impl Client {
     /// # Errors
     /// If `url` is not an HTTP address.
     pub fn new(url: &str) -> Result<Self, Problem> {
-        let base = Url::parse(url)
-            .map_err(|error| error.to_string())
-            .and_then(|base| {
-                let http = matches!(base.scheme(), "http" | "https") && base.host().is_some();
-                http.then_some(base).ok_or_else(|| "`http://HOST:PORT` is needed".to_owned())
-            })
-            .map_err(|why| {
-                Problem::new(ExitCode::Usage, "bad-url", format!("`{url}` is not the address of a master: {why}"))
-            })?;
+        let parsed =
+            Url::parse(url).ok().filter(|base| matches!(base.scheme(), "http" | "https") && base.host().is_some());
+        let Some(base) = parsed else {
+            return Err(Problem::new(ExitCode::Usage, "bad-url", format!("`{url}` is not the address of a master"))
+                .hint("`http://HOST:PORT` is needed, such as `http://10.0.0.1:5050`"));
+        };
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ANSWER_TIMEOUT)
@@ -101,10 +98,19 @@ impl Client {
     fn unreachable(&self, address: &str, error: reqwest::Error) -> Problem {
         // The address stands in our own sentence; reqwest would say it again.
         let error = error.without_url();
-        let why = if error.is_timeout() { "it did not answer in time".to_owned() } else { Problem::chain(&error) };
+        let why = if error.is_timeout() { "it did not answer in time".to_owned() } else { innermost(&error) };
         Problem::new(ExitCode::Unreachable, "unreachable", format!("can't ask `{address}`: {why}"))
             .hint(format!("`{}` is what `--url` or `DCOS_URL` names: any master of the cluster will do", self.url()))
     }
+}
+
+/// The last cause: the layers of an HTTP client around it say only that they are layers.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 /// The problem in an answer that is no success, whoever gave it: our router, libprocess, or something in between.
