@@ -138,19 +138,21 @@ impl<S: Supervisor> Walker<S> {
 
     /// Between two tries of the previous set. It may come right by itself meanwhile.
     pub(super) fn wait_for_retry(&mut self, journal: &Journal) -> Result<Turn, Problem> {
-        let lives = match self.parts.supervisor.life()? {
+        let least = match self.parts.supervisor.life()? {
             Life::Runs(running) => {
                 let launch = self.parts.store.launch(running.generation)?;
                 let right = Some(running.generation) == journal.target();
                 if right && self.ask(journal, Some(Way::Again), &launch) == Outcome::Well {
                     return self.enter(journal, Event::Well, &ended_back(journal, ""), |_| {});
                 }
-                true
+                Some(LIVING_RETRY)
             }
-            Life::Ended(_) | Life::Absent => false,
+            Life::Ended(_) => Some(Duration::ZERO),
+            // Nothing was tried yet since the machine was started.
+            Life::Absent => None,
         };
         let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(journal.retries.min(16))).min(LAST_RETRY);
-        let wait = if lives { doubled.max(LIVING_RETRY) } else { doubled };
+        let wait = least.map_or(Duration::ZERO, |least| doubled.max(least));
         let waited = self.parts.ticks.now().since(&journal.entered).unwrap_or(Duration::MAX);
         match wait.checked_sub(waited) {
             Some(left) if !left.is_zero() => Ok(Turn::Wait(left.min(ASK_LATER_EVERY))),

@@ -159,6 +159,16 @@ fn a_node_with_two_bad_sets_is_lost_and_comes_back_when_the_old_one_does() {
 }
 
 #[test]
+fn a_lost_node_tries_at_once_after_the_machine_was_started_again() {
+    let setting = setting(Behaviour::EndsAfter(100), Behaviour::EndsAfter(100));
+    setting.world.walk(&setting.node, None, LONG);
+    setting.world.reboot();
+    setting.world.get().behaviour.insert(OLD, Behaviour::Good);
+    setting.world.walk(&setting.node, None, 1_000);
+    assert_eq!(setting.world.running(), Some(OLD));
+}
+
+#[test]
 fn a_switch_that_fails_leaves_the_old_set_and_blames_nobody() {
     let setting = setting(Behaviour::Good, Behaviour::Good);
     setting.world.get().failing_switches = 1;
