@@ -1,8 +1,10 @@
-//! Options that are right one by one and can't be right together.
+//! Options that are right one by one and can't be right together, and documents whose shape every Mesos asks for.
 
 use std::collections::BTreeMap;
 
 use dcos_core::Role;
+use dcos_core::checkpoint::Domain;
+use serde_json::Value;
 
 use crate::document::Findings;
 use crate::value::duration;
@@ -52,6 +54,14 @@ pub(crate) fn check(role: Role, flags: &BTreeMap<String, String>, findings: &mut
             let hint = "or name another authenticator in `http_authenticators`".to_owned();
             findings.add(&format!("flags.{name}"), "contradiction", message, Some(hint));
         }
+    }
+    if let Some(Err(malformed)) = flag("domain").map(Domain::parse) {
+        findings.add("flags.domain", "flag-value", format!("`flags.domain` can't be read: {}", malformed.why), None);
+    }
+    let variables = flag("executor_environment_variables").and_then(|text| serde_json::from_str::<Value>(text).ok());
+    for (name, _) in variables.iter().flat_map(Value::as_object).flatten().filter(|(_, value)| !value.is_string()) {
+        let key = format!("flags.executor_environment_variables.{name}");
+        findings.add(&key, "flag-value", format!("`{key}` is no text, and a variable is"), None);
     }
     if flag("registry") == Some("in_memory") && flag("quorum").is_some() {
         let message = "`flags.quorum` is for a registry that masters share, and `flags.registry` is `in_memory`";

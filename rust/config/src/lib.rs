@@ -31,4 +31,6 @@ pub use options::{Draft, InvalidOptions, Options, Syntax};
 pub use value::same as same_value;
 
 #[cfg(test)]
+mod identity_tests;
+#[cfg(test)]
 mod refusals_tests;

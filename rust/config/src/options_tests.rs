@@ -119,3 +119,20 @@ fn assignments_complete_a_document() {
         assert!(draft.set(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn the_document_for_operators_shows_options_that_work() {
+    let page = include_str!("../../../docs/config.md");
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let options = Options::parse(example, Syntax::Toml).unwrap();
+    assert_eq!((options.modules.len(), options.flags.len(), options.parameters.len()), (2, 6, 1));
+
+    let told = findings("role = \"agent\"\n\n\n[flags]\ngc_delay = \"3d\"\nresouces = 1\n", Syntax::Toml);
+    for found in told {
+        let (code, rest) = found.split_once(": ").unwrap();
+        let (message, hint) = rest.rsplit_once(" (").unwrap();
+        let hint = hint.trim_end_matches(')');
+        assert!(page.contains(&format!("  - {message} [{code}]\n    hint: {hint}\n")), "{found}");
+    }
+}

@@ -9,7 +9,7 @@ use crate::generate::generate;
 use crate::options::{InvalidOptions, Options, Syntax};
 
 /// Wrong documents. Those that begin with `{` are JSON, the others TOML; both kinds of line ends may be in them.
-const INPUTS: [&str; 66] = [
+const INPUTS: [&str; 69] = [
     // Documents.
     "role = \"agent\"\n[flags\n",
     "role = \"agent\"\nrole = \"master\"\n",
@@ -83,6 +83,10 @@ const INPUTS: [&str; 66] = [
     "role = \"agent\"\n[flags]\nperf_duration = \"2mins\"",
     "role = \"master\"\n[flags]\nauthenticate_http_readwrite = true",
     "role = \"master\"\n[flags]\nregistry = \"in_memory\"\nquorum = 2",
+    // Documents of a known shape.
+    "role = \"agent\"\n[flags.domain]\nfault_domain = { region = \"eu\" }",
+    "role = \"agent\"\n[flags.executor_environment_variables]\nPATH = \"/bin\"\nLIMIT = 5",
+    "role = \"agent\"\n[flags]\nacls = []",
     // Modules.
     "role = \"agent\"\nmodules = [\"fizbuzz\"]",
     "role = \"agent\"\nmodules = [\"fizzbuzz\"]\n[parameters.org_example_FizzBuzz]\nlimt = 5\nlimit = \"5\"\nnode = \"/x\"",

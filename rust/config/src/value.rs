@@ -74,7 +74,10 @@ pub(crate) fn canonical(flag: &About, text: &str) -> Result<String, Wrong> {
         Kind::Json => json(text)?,
         Kind::Resources => {
             Resources::parse(text, resources::UNRESERVED).map_err(|error| malformed(&error))?;
-            if text.trim_start().starts_with('[') { json(text)? } else { text.to_owned() }
+            match serde_json::from_str::<Value>(text) {
+                Ok(document @ Value::Array(_)) => sorted(&document).to_string(),
+                _ => text.to_owned(),
+            }
         }
         Kind::Attributes => Attributes::parse(text).map(|_| text.to_owned()).map_err(|error| malformed(&error))?,
         Kind::List => list(text, &flag.values)?,
@@ -203,7 +206,7 @@ fn json(text: &str) -> Result<String, Wrong> {
         return Ok(text.to_owned());
     }
     match serde_json::from_str::<Value>(text) {
-        Ok(document @ (Value::Object(_) | Value::Array(_))) => Ok(sorted(&document).to_string()),
+        Ok(document @ Value::Object(_)) => Ok(sorted(&document).to_string()),
         Ok(_) => Err(needed(Kind::Json)),
         Err(error) if text.starts_with(['{', '[']) => {
             Err(Wrong { why: format!("that is not JSON: {error}"), ..needed(Kind::Json) })
