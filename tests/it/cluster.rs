@@ -113,9 +113,10 @@ fn code_of(mut command: Child) -> Option<i32> {
 fn a_halt_stops_an_upgrade_until_it_is_cleared() {
     let cluster = Cluster::start(2);
     let following = cluster.dcos_in_background(&["upgrade", "mesos", NEW]);
-    until("the upgrade has begun", 30, || {
+    until("the first agent restarts", 60, || {
         let deployments = http::json(&format!("{}/deploy/deployments", cluster.master.url));
-        (deployments["deployments"][0]["state"] == "restarting").then_some(())
+        let nodes = deployments["deployments"][0]["nodes"].as_array().cloned().unwrap_or_default();
+        nodes.iter().any(|node| node["role"] == "agent" && node["state"] == "restarting").then_some(())
     });
     let halt = cluster.dcos(&["deploy", "halt", "the pager says so", "--json"]).expect(0).json();
     assert_eq!(code_of(following), Some(8), "whoever waited is told that a halt stands");

@@ -1,6 +1,6 @@
 //! The operator's side of HTTP: JSON in and out, and every failure a [`Problem`] that says what to do.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dcos_core::problem::MEDIA_TYPE;
 use dcos_core::{ExitCode, Problem};
@@ -16,6 +16,15 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Masters that send each other's clients around are broken; a leader is found by one step.
 const MAX_REDIRECTS: usize = 4;
+
+/// How long a master may be away because it is restarted, a rollback of its own included.
+const RESTART_TIME: Duration = Duration::from_secs(60);
+
+/// How often it is tried again meanwhile.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The name of the problem that whoever answers knows none of our endpoints.
+const NO_SUCH_ENDPOINT: &str = "no-such-endpoint";
 
 /// Asks the endpoints of one cluster. A master that does not lead answers 307, which is followed.
 #[derive(Clone, Debug)]
@@ -66,6 +75,33 @@ impl Client {
     /// The problem that was answered, or why there was no answer.
     pub async fn post<B: Serialize + Sync, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Problem> {
         self.call(Method::POST, path, Some(body)).await
+    }
+
+    /// `POST path` until somebody answers, for as long as a master's restart may take: for orders that must not be lost
+    /// because they came at a bad moment, and that may be given twice.
+    ///
+    /// # Errors
+    /// As [`Client::post`], after that time.
+    pub async fn post_until_answered<B, T>(&self, path: &str, body: &B) -> Result<T, Problem>
+    where
+        B: Serialize + Sync,
+        T: DeserializeOwned,
+    {
+        let since = Instant::now();
+        loop {
+            match self.post(path, body).await {
+                Err(problem) if Self::may_pass(&problem) && since.elapsed() < RESTART_TIME => {
+                    tokio::time::sleep(RETRY_INTERVAL).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Whether a master that is just being restarted would answer so: not at all, or as a Mesos that listens already and
+    /// has not made its modules yet.
+    pub fn may_pass(problem: &Problem) -> bool {
+        problem.exit_code() == ExitCode::Unreachable || problem.name() == NO_SUCH_ENDPOINT
     }
 
     async fn call<B: Serialize + Sync, T: DeserializeOwned>(
@@ -126,7 +162,7 @@ async fn refusal(address: &str, response: Response) -> Problem {
         return problem;
     }
     let code = ExitCode::from_http_status(status.as_u16());
-    let problem = Problem::new(code, "no-such-endpoint", format!("`{address}` answered {status}"));
+    let problem = Problem::new(code, NO_SUCH_ENDPOINT, format!("`{address}` answered {status}"));
     if status == StatusCode::NOT_FOUND {
         return problem.hint("our module is not loaded there: is it a Mesos with dcos-bits in its set?");
     }

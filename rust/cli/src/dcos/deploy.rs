@@ -25,7 +25,8 @@ pub(super) async fn run(client: &Client, format: Format, command: Deploy) -> Res
         Deploy::Explain { node } => explain::run(client, format, &node).await,
         Deploy::Nodes => nodes(client, format).await,
         Deploy::Halt { reason } => {
-            let halt: Halt = client.post("/deploy/halt", &HaltRequest { reason }).await?;
+            // Two halts for one order are cleared one after the other; none at all is what must not happen.
+            let halt: Halt = client.post_until_answered("/deploy/halt", &HaltRequest { reason }).await?;
             format.print(&halt, |halt| {
                 format!("halted: no further node is started until `dcos deploy resume {}`", halt.id)
             });

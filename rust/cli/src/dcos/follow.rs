@@ -71,7 +71,7 @@ async fn ask(client: &Client, id: &str, progress: &mut Progress) -> Result<Deplo
     loop {
         match client.get(&path).await {
             Ok(deployment) => return Ok(deployment),
-            Err(problem) if problem.exit_code() != ExitCode::Unreachable => return Err(problem),
+            Err(problem) if !Client::may_pass(&problem) => return Err(problem),
             Err(problem) if since.elapsed() > PATIENCE => {
                 return Err(problem.hint(format!("`dcos deploy watch {id}` follows it again; it goes on without us")));
             }
