@@ -35,10 +35,13 @@ pub struct Begun {
     /// The attempt's name.
     pub attempt: String,
     /// What `go` needs; `None` after a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
     /// How long the ticket is good, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_ms: Option<u64>,
     /// The generation of the set; `None` after a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
     /// What `go` would do.
     pub plan: Plan,
@@ -105,8 +108,9 @@ impl Restart {
     /// Every [`crate::plan::Refusal`] under its name, a journal that can't be used, and the store's failures.
     pub fn begin(&self, request: &Request) -> Result<Begun, Problem> {
         crate::supervisor::supported(&self.node)?;
-        // Asking Mesos takes a moment and needs no lock.
+        // Asking Mesos and looking into packages takes a while, and the lock is what a helper at work waits for.
         let doomed = self.doomed();
+        let report = self.store.validate(&request.set)?;
         let _lock = self.lock()?;
         let last = self.journal()?;
         let reports = records::reports(&*self.store)?;
@@ -114,7 +118,6 @@ impl Restart {
         let active = self.store.active()?;
         let digest = request.set.digest();
         let failed = records::failed_sets(&*self.store)?.into_iter().find(|failed| failed.digest == digest);
-        let report = self.store.validate(&request.set)?;
         let term = records::term(&*self.store)?;
         let last_attempt = last.as_ref().map(|journal| LastAttempt {
             attempt: journal.attempt.clone(),

@@ -2,6 +2,7 @@
 //!
 //! The fake is a small server of our own (`mesos.py`) that can be told to be bad; [`real`] shows what only a real Mesos can.
 
+mod documents;
 mod kills;
 mod machine;
 mod outcomes;
