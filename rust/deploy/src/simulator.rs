@@ -15,12 +15,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use dcos_api::types::deploy::{Amount, CreateDeployment, DeploymentCommand, OnFailure, Strategy, Targets};
+use dcos_core::attempt::{AttemptState, Ping};
 use dcos_core::resolve::Change;
 use dcos_core::{PackageSet, Role};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::controller;
-use crate::event::{Action, Event, Now, Order, Outcome, Seen};
+use crate::event::{Action, Event, Now, Order, Outcome, Request, Seen};
 use crate::plan::{Observed, plan};
 use crate::state::{Fact, Phase, State};
 use crate::store;
@@ -51,6 +52,8 @@ pub struct Scenario {
     pub lost: u64,
     /// How many of a thousand writes the controller does not survive.
     pub crashes: u64,
+    /// How many of a thousand tickets and `go`s have somebody halt everything at that moment.
+    pub alarms: u64,
     /// How many orders people give on the way.
     pub orders: usize,
 }
@@ -106,6 +109,7 @@ impl Scenario {
             odd: *random.pick(&[0, 100]),
             lost: *random.pick(&[0, 20, 100]),
             crashes: *random.pick(&[0, 0, 20, 60]),
+            alarms: *random.pick(&[0, 0, 100]),
             orders: *random.pick(&[0, 1, 2, 4]) as usize,
         }
     }
@@ -122,11 +126,11 @@ const DEADLINE: u64 = 5_000;
 enum Happening {
     Tick,
     Inventory,
-    /// A request reaches a node; the answer reaches the controller of that life, unless it is lost.
+    /// A request of that life of the controller reaches a node.
     Arrives {
         life: usize,
         ask: Action,
-        answer_lost: bool,
+        answer: Way,
     },
     /// The controller of that life hears something.
     Hears {
@@ -151,6 +155,23 @@ enum Happening {
     ClearsHalt,
 }
 
+/// What becomes of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// It reaches the controller.
+    Heard,
+    /// It gets lost.
+    Lost,
+    /// The controller has given up waiting for it already.
+    Unheard,
+}
+
+impl Way {
+    const fn of(lost: bool) -> Self {
+        if lost { Self::Lost } else { Self::Heard }
+    }
+}
+
 struct World {
     scenario: Scenario,
     random: Random,
@@ -169,6 +190,8 @@ struct World {
     replies: u64,
     /// How many orders are still to come.
     orders: usize,
+    /// How many of them are halts.
+    halts: usize,
     /// When the deployment was found to be over.
     over_since: Option<u64>,
     rules: Rules,
@@ -205,9 +228,9 @@ impl World {
         let mut random = Random::new(scenario.seed ^ 0x9e37_79b9);
         let names = (0..scenario.masters).map(|place| (format!("master-{place}:5050"), Role::Master));
         let names = names.chain((0..scenario.agents).map(|place| (format!("agent-{place:03}:5051"), Role::Agent)));
-        let nodes = names.map(|(name, role)| {
+        let nodes = names.enumerate().map(|(place, (name, role))| {
             let (old, new) = sets(role);
-            let fate = Fate::draw(&scenario, role, &mut random);
+            let fate = Fate::draw(&scenario, role, place, &mut random);
             Node::new(name, role, old, new, fate)
         });
         let nodes: Vec<Node> = nodes.collect();
@@ -235,6 +258,7 @@ impl World {
             life: 0,
             replies: 0,
             orders: 0,
+            halts: 0,
             over_since: None,
             rules,
             report,
@@ -266,6 +290,10 @@ impl World {
                     }
                 }
                 Fate::DiesEarly { at } => self.at(at, Happening::Alive { node, alive: false }),
+                Fate::Absent { from, to } => {
+                    self.at(from, Happening::Alive { node, alive: false });
+                    self.at(to, Happening::Alive { node, alive: true });
+                }
                 _ => {}
             }
         }
@@ -291,15 +319,39 @@ impl World {
         let at = 100 + self.random.below(600_000);
         let length = 1_000 + self.random.below(300_000);
         let orders = match self.random.below(10) {
-            0..=4 => [Some(Happening::Says(Order::Halt("an alert fires".to_owned()))), Some(Happening::ClearsHalt)],
-            5..=7 => [DeploymentCommand::Pause, DeploymentCommand::Start]
-                .map(|order| Some(Happening::Says(Order::Command(1, order)))),
-            8 => [Some(Happening::Says(Order::Command(1, DeploymentCommand::Abort))), None],
-            _ => [Some(Happening::Says(Order::Command(1, DeploymentCommand::Rollback))), None],
+            0..=4 => return self.halt_between(at, at + length),
+            5..=7 => [Some(DeploymentCommand::Pause), Some(DeploymentCommand::Start)],
+            8 => [Some(DeploymentCommand::Abort), None],
+            _ => [Some(DeploymentCommand::Rollback), None],
         };
         for (order, at) in orders.into_iter().flatten().zip([at, at + length]) {
             self.orders += 1;
-            self.at(at, order);
+            self.at(at, Happening::Says(Order::Command(1, order)));
+        }
+    }
+
+    fn halt_between(&mut self, from: u64, to: u64) {
+        self.orders += 2;
+        self.halts += 1;
+        self.at(from, Happening::Says(Order::Halt("an alert fires".to_owned())));
+        self.at(to, Happening::ClearsHalt);
+    }
+
+    /// Nodes tell of their attempts, some twice, some late, some of attempts that nobody knows.
+    fn pings(&mut self, node: usize, attempt: &str) {
+        for _ in 0..self.random.below(4) {
+            let attempt = if self.random.chance(900) { attempt.to_owned() } else { format!("{attempt}9") };
+            let ping = Ping {
+                protocol: 1,
+                node: self.nodes[node].name.clone(),
+                attempt,
+                sequence: 1,
+                state: AttemptState::Confirmed,
+                detail: String::new(),
+                time: self.clock().wall,
+            };
+            let at = self.now + self.random.below(90_000);
+            self.at(at, Happening::Says(Order::Ping(ping)));
         }
     }
 
@@ -328,11 +380,14 @@ impl World {
                     self.jump += i64::try_from(self.random.below(7_200_000)).unwrap_or(0) - 3_600_000;
                 }
             }
-            Happening::Arrives { life, ask, answer_lost } => self.arrives(life, &ask, answer_lost),
+            Happening::Arrives { life, ask, answer } => self.arrives(life, &ask, answer),
             Happening::Hears { life, event } if life == self.life => self.tell(event),
             Happening::Hears { .. } => {}
             Happening::Proceeds { node, attempt } => self.proceeds(node, &attempt),
             Happening::Alive { node, alive: true } => self.nodes[node].comes_back(),
+            // A master that restarts is away enough.
+            Happening::Alive { node, alive: false }
+                if self.nodes[node].role == Role::Master && self.nodes[node].is_under_way() => {}
             Happening::Alive { node, alive: false } => self.nodes[node].dies(self.now),
             Happening::TakesOffice => self.takes_office(),
             Happening::Says(order) => self.says(order),
@@ -340,6 +395,8 @@ impl World {
                 let standing = self.state.as_ref().map(|state| state.desk.halts.first().map(|halt| halt.id.clone()));
                 match standing {
                     None => self.at(self.now + 1_000, Happening::ClearsHalt),
+                    // The halt that it is for has not been heard yet: the controller was dead.
+                    Some(None) if self.halts > 0 => self.at(self.now + 1_000, Happening::ClearsHalt),
                     Some(None) => self.orders -= 1,
                     Some(Some(halt)) => {
                         self.rules.halt_ends(&halt);
@@ -356,7 +413,8 @@ impl World {
             return self.at(self.now + 1_000, Happening::Says(order));
         }
         self.replies += 1;
-        if !matches!(order, Order::Create(_)) {
+        self.halts -= usize::from(matches!(order, Order::Halt(_)));
+        if !matches!(order, Order::Create(_) | Order::Ping(_)) {
             self.orders -= 1;
         }
         self.tell(Event::Order { reply: self.replies, by: Some("sim".to_owned()), order });
@@ -408,7 +466,16 @@ impl World {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Ask { .. } => self.send(action),
+            Action::Ask { ref request, .. } => {
+                if matches!(request, Request::Begin { .. } | Request::Go(_)) && self.random.chance(self.scenario.alarms)
+                {
+                    // The worst moment for a halt: a node is about to be told to go.
+                    let at = self.now + self.random.below(300);
+                    let length = 1_000 + self.random.below(60_000);
+                    self.halt_between(at, at + length);
+                }
+                self.send(action);
+            }
             Action::Reply(_, Ok(Outcome::Halted(halt))) => {
                 self.report.halts += 1;
                 self.rules.halt_holds(&halt.id);
@@ -419,12 +486,19 @@ impl World {
 
     fn send(&mut self, ask: Action) {
         let life = self.life;
-        let (lost, answer_lost) = (self.random.chance(self.scenario.lost), self.random.chance(self.scenario.lost));
+        let trouble = |random: &mut Random, scenario: &Scenario| random.chance(scenario.lost);
+        let (lost, answer_lost) =
+            (trouble(&mut self.random, &self.scenario), trouble(&mut self.random, &self.scenario));
         let delay = 5 + self.random.below(200);
-        if lost {
-            return self.silence(life, &ask);
+        if !lost {
+            return self.at(self.now + delay, Happening::Arrives { life, ask, answer: Way::of(answer_lost) });
         }
-        self.at(self.now + delay, Happening::Arrives { life, ask, answer_lost });
+        self.silence(life, &ask);
+        if self.random.chance(500) {
+            // It was not lost but late: the node takes it in when nobody waits for the answer any more.
+            let late = self.now + DEADLINE + self.random.below(8_000);
+            self.at(late, Happening::Arrives { life, ask, answer: Way::Unheard });
+        }
     }
 
     /// The shell gives up waiting for an answer.
@@ -434,25 +508,30 @@ impl World {
         }
     }
 
-    fn arrives(&mut self, life: usize, ask: &Action, answer_lost: bool) {
+    fn arrives(&mut self, life: usize, ask: &Action, way: Way) {
         let Action::Ask { deployment, index, token, node, request, .. } = ask else { return };
         let (deployment, index, token) = (*deployment, *index, *token);
         let Some(place) = self.nodes.iter().position(|it| it.name == *node) else { return };
         if !self.nodes[place].alive {
-            return self.silence(life, ask);
+            if way != Way::Unheard {
+                self.silence(life, ask);
+            }
+            return;
         }
         let (answer, started) = self.nodes[place].answers(request, self.now);
         if let Some(attempt) = started {
             self.check_start(place);
+            self.pings(place, &attempt);
             self.goes(place, attempt);
         }
-        match answer {
-            Some(answer) if !answer_lost => {
+        match (answer, way) {
+            (Some(answer), Way::Heard) => {
                 let event = Event::Answered { deployment, index, token, answer };
                 let delay = 5 + self.random.below(200);
                 self.at(self.now + delay, Happening::Hears { life, event });
             }
-            _ => self.silence(life, ask),
+            (_, Way::Unheard) => {}
+            (None, Way::Heard) | (_, Way::Lost) => self.silence(life, ask),
         }
     }
 
@@ -489,6 +568,7 @@ impl World {
         let length = away + 1_000 + self.random.below(60_000);
         self.at(self.now + length, Happening::Proceeds { node, attempt });
         if node == 0 && self.state.is_some() {
+            // The controller lives in that Mesos.
             self.dies(away);
         }
     }

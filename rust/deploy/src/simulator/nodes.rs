@@ -23,6 +23,11 @@ pub(super) enum Fate {
     DeadBefore {
         back: Option<u64>,
     },
+    /// It is a master, not the one that hosts the controller, and does not answer for a while.
+    Absent {
+        from: u64,
+        to: u64,
+    },
     /// It dies at some time, before or after its turn, for ever.
     DiesEarly {
         at: u64,
@@ -40,7 +45,7 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    pub(super) fn draw(scenario: &Scenario, role: Role, random: &mut Random) -> Self {
+    pub(super) fn draw(scenario: &Scenario, role: Role, place: usize, random: &mut Random) -> Self {
         let agent = role == Role::Agent;
         if agent && random.chance(scenario.dead) {
             let back = random.chance(500).then(|| random.below(900_000));
@@ -48,6 +53,10 @@ impl Fate {
                 true => Self::DeadBefore { back },
                 false => Self::DiesEarly { at: random.below(600_000) },
             };
+        }
+        if role == Role::Master && place > 0 && random.chance(2 * scenario.dead) {
+            let from = random.below(120_000);
+            return Self::Absent { from, to: from + random.below(700_000) };
         }
         if random.chance(scenario.broken) {
             return if random.chance(200) { Self::Lost } else { Self::FallsBack };
@@ -114,7 +123,7 @@ impl Node {
     }
 
     pub(super) fn comes_back(&mut self) {
-        let came_back_from_the_dead = matches!(self.fate, Fate::DeadBefore { .. });
+        let came_back_from_the_dead = matches!(self.fate, Fate::DeadBefore { .. } | Fate::Absent { .. });
         if !self.gone || came_back_from_the_dead {
             self.alive = true;
             self.gone = false;
