@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dcos_core::index::{self, Index, IndexEntry};
 use dcos_core::node::RepositoryFacts;
+use dcos_store::Store;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Url};
 
@@ -11,6 +12,7 @@ use crate::backoff::Retry;
 use crate::credentials::Credentials;
 use crate::download::{Failure, Source};
 use crate::error::RepoError;
+use crate::trust::Trust;
 
 /// The longest index that is read: about 100,000 packages.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
@@ -32,14 +34,25 @@ pub struct Client {
     http: reqwest::Client,
     credentials: Option<Credentials>,
     retry: Retry,
+    trust: Option<Trust>,
 }
 
 impl Client {
-    /// A client of the repository that `facts` describe; `name` is what messages call it. Asks nothing yet.
+    /// A client of the repository that `facts` describe; `name` is what messages call it. With a root of trust, what is
+    /// learned of it is kept in `store`. Asks nothing yet.
     ///
     /// # Errors
     /// If the URL is none, or a named file can't be used.
-    pub fn new(name: &str, facts: &RepositoryFacts) -> Result<Self, RepoError> {
+    pub fn new(name: &str, facts: &RepositoryFacts, store: &Store) -> Result<Self, RepoError> {
+        let trust = facts.root_json.as_deref().map(|root_json| Trust::new(name, root_json, store));
+        Ok(Self { trust, ..Self::unsigned(name, facts)? })
+    }
+
+    /// A client that believes the repository's plain index, whatever root of trust `facts` name: to have a look.
+    ///
+    /// # Errors
+    /// If the URL is none, or a named file can't be used.
+    pub fn unsigned(name: &str, facts: &RepositoryFacts) -> Result<Self, RepoError> {
         let base = base_url(name, &facts.url)?;
         let credentials = facts.credentials.as_deref().map(Credentials::read).transpose()?;
         let mut builder = builder();
@@ -54,7 +67,7 @@ impl Client {
             builder = builder.tls_certs_only(authorities);
         }
         let http = builder.build().map_err(RepoError::Setup)?;
-        Ok(Self { name: name.to_owned(), base, http, credentials, retry: Retry::default() })
+        Ok(Self { name: name.to_owned(), base, http, credentials, retry: Retry::default(), trust: None })
     }
 
     /// The same client with other bounds on trying again.
@@ -69,13 +82,17 @@ impl Client {
         &self.name
     }
 
-    /// The repository's index.
+    /// The repository's index: by its signed metadata where there is a root of trust, the plain one otherwise.
     ///
     /// # Errors
-    /// If it can't be got, or is not one that this release reads.
+    /// If it can't be got, is not to be trusted, or is not one that this release reads.
     pub async fn index(&self) -> Result<Index, RepoError> {
-        let mut source = self.source(index::FILE_NAME, None)?;
+        let plain = if self.trust.is_some() { "" } else { index::FILE_NAME };
+        let mut source = self.source(plain, None)?;
         source.retry.attempts = source.retry.attempts.min(INDEX_ATTEMPTS);
+        if let Some(trust) = &self.trust {
+            return trust.index(&source).await;
+        }
         let bytes = source.get(MAX_INDEX_BYTES).await?;
         read_index(source.url.as_str(), &bytes)
     }
@@ -214,14 +231,14 @@ mod tests {
         }
         for url in ["", "a/b", "ftp://a/", "file:///a", "http://user:secret@a/"] {
             assert!(base_url("release", url).is_err(), "{url}");
-            assert!(Client::new("release", &facts(url)).is_err(), "{url}");
+            assert!(Client::unsigned("release", &facts(url)).is_err(), "{url}");
         }
         assert!(bare_source("file:///etc/passwd").is_err());
     }
 
     #[test]
     fn an_index_cannot_lead_out_of_its_repository() {
-        let client = Client::new("release", &facts("https://host/repo")).unwrap();
+        let client = Client::unsigned("release", &facts("https://host/repo")).unwrap();
         for inside in ["packages/a/a--1.tar.gz", "./a", "a/../b", "packages/a/a--1%2Bmesos1.tar.gz"] {
             assert!(client.source(inside, None).is_ok(), "{inside}");
         }

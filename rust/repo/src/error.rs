@@ -6,6 +6,8 @@ use dcos_core::{ExitCode, Kind, PackageId, Problem, Sha256};
 use dcos_store::StoreError;
 
 use crate::credentials::InvalidCredentials;
+use crate::signing::SigningError;
+use crate::trust::Refusal;
 
 /// Why a repository did not do what was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +91,16 @@ pub enum RepoError {
         /// Its format.
         found: u32,
     },
+    /// The signed metadata of a repository is not to be trusted.
+    #[error("the metadata of the {repository} repository can't be trusted: {why}")]
+    Untrusted {
+        /// The repository.
+        repository: String,
+        /// The kind of refusal.
+        refusal: Refusal,
+        /// What is wrong.
+        why: String,
+    },
     /// No repository has it.
     #[error("`{id}` is in no configured repository ({})", asked.join(", "))]
     NotFound {
@@ -141,6 +153,9 @@ pub enum RepoError {
         /// The digest of the archive that was to be published.
         offered: Sha256,
     },
+    /// The signed metadata of a repository's folder can't be written.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
     /// Somebody else is publishing to the same folder.
     #[error("somebody else is publishing to `{}`", .0.display())]
     Publishing(PathBuf),
@@ -191,6 +206,7 @@ impl RepoError {
             },
             Self::TooLong { .. } | Self::OtherSize { .. } => ("wrong-size", ExitCode::Refused),
             Self::Index { .. } | Self::IndexFormat { .. } => ("bad-index", ExitCode::Refused),
+            Self::Untrusted { refusal, .. } => (refusal.name(), ExitCode::Refused),
             Self::NotFound { .. } => ("no-such-package", ExitCode::NotFound),
             Self::WrongRepository { .. } => ("wrong-repository", ExitCode::Refused),
             Self::NoRepository(_) => ("no-repository", ExitCode::Usage),
@@ -199,6 +215,7 @@ impl RepoError {
             Self::Io { .. } | Self::Thread(_) => ("repository-io", ExitCode::Unexpected),
             Self::NoIndex(_) => ("no-such-repository", ExitCode::NotFound),
             Self::Differs { .. } => ("package-differs", ExitCode::Conflict),
+            Self::Signing(error) => error.kind(),
             Self::Publishing(_) => ("repository-locked", ExitCode::Conflict),
             Self::NoJob(_) => ("no-such-job", ExitCode::NotFound),
             Self::BadJob { .. } => ("bad-job", ExitCode::Refused),
@@ -214,6 +231,7 @@ impl RepoError {
                 Some("name a file with credentials as `credentials` of the repository in `node.toml`")
             }
             Self::Credentials(InvalidCredentials::Open { .. }) => Some("`chmod o= FILE` closes it"),
+            Self::Untrusted { refusal, .. } => refusal.hint(),
             Self::NotFound { .. } => Some("`dcos-pkg available` lists what the repositories offer"),
             Self::NoRepository(_) => Some(
                 "name one as `[repositories.release]` in `node.toml`, or bring the archive with `dcos-pkg add FILE`",
@@ -221,6 +239,7 @@ impl RepoError {
             Self::WrongRepository { .. } => Some("publish it to the release repository"),
             Self::NoIndex(_) => Some("`dcos repo init DIR` makes one"),
             Self::Differs { .. } => Some("a published id is never changed: give the new content a new version"),
+            Self::Signing(error) => error.hint(),
             Self::Publishing(_) => Some("try again when they are done"),
             _ => None,
         }

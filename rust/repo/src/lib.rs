@@ -5,12 +5,14 @@
 //! - `arrival`: one archive from the network into staging
 //! - [`mod@fetch`]: packages into the store, several at a time; [`worker`]: the same as a job with a file;
 //!   [`mod@repair`]: a package that is there put right
-//! - [`publisher`]: archives into a repository's folder; [`server`]: such a folder over HTTP, for trying out
+//! - [`publisher`]: archives into a repository's folder; [`signing`]: its signed metadata;
+//!   [`server`]: such a folder over HTTP, for trying out
+//! - [`trust`]: an index by signed metadata
 //! - [`credentials`]: the file that says who we are to a server
 //! - [`error`]: what can go wrong, and how it looks to others
 //!
-//! For now an index is believed because of where it comes from, and an archive because of the index: signed metadata
-//! will take the index's place in [`client`], and nothing behind it changes.
+//! An archive is believed because of the index. An index is believed because of its signatures where the node was given a
+//! root of trust, and because of where it comes from otherwise; nothing behind [`client`] knows the difference.
 
 #![forbid(unsafe_code)]
 
@@ -21,10 +23,14 @@ pub mod credentials;
 pub mod download;
 pub mod error;
 pub mod fetch;
+mod layout;
 pub mod publisher;
 pub mod repair;
 pub mod repositories;
 pub mod server;
+pub mod signing;
+mod target;
+pub mod trust;
 pub mod worker;
 
 pub use client::Client;
@@ -33,3 +39,4 @@ pub use fetch::{Event, Fetched, Progress, Wanted, fetch};
 pub use publisher::{Published, publish};
 pub use repair::repair;
 pub use repositories::{Available, Repositories};
+pub use signing::Signer;

@@ -20,9 +20,8 @@ use sha2::Digest as _;
 
 use crate::client::read_index;
 use crate::error::RepoError;
-
-/// The folder of the archives, below the repository's.
-const PACKAGES: &str = "packages";
+use crate::layout::{self, ENDINGS, PACKAGES};
+use crate::signing::{Metadata, Signer};
 
 /// Locked by whoever publishes. Its name is hidden from web servers that know what a dot means.
 const LOCK: &str = ".lock";
@@ -74,14 +73,28 @@ pub fn list(folder: &Path) -> Result<Index, RepoError> {
 /// Publishes `archives` to the repository in `folder`: all of them, or none if one is not fit. Blocks.
 ///
 /// # Errors
-/// If the folder is no repository, somebody else is publishing, an archive is refused, or its id was published with
-/// other content.
+/// If the folder is no repository, or one with signed metadata, somebody else is publishing, an archive is refused, or its
+/// id was published with other content.
 pub fn publish(folder: &Path, archives: &[PathBuf]) -> Result<Vec<Published>, RepoError> {
+    publish_by(folder, archives, None)
+}
+
+/// The same for a repository with signed metadata.
+///
+/// # Errors
+/// As for [`publish`], and if an id was revoked, keys are missing, or there is no signed metadata.
+pub fn publish_signed(folder: &Path, archives: &[PathBuf], signer: &Signer) -> Result<Vec<Published>, RepoError> {
+    publish_by(folder, archives, Some(signer))
+}
+
+fn publish_by(folder: &Path, archives: &[PathBuf], signer: Option<&Signer>) -> Result<Vec<Published>, RepoError> {
     list(folder)?;
     let checked = archives.iter().map(|archive| check(archive)).collect::<Result<Vec<_>, _>>()?;
     let _lock = lock(folder)?;
     // Read again: somebody may have published while we were checking.
-    let mut index = list(folder)?;
+    let mut metadata = Metadata::required(folder, signer)?;
+    // What is signed is believed, not the plain index beside it, which whoever serves the folder could change.
+    let mut index = metadata.as_ref().map_or_else(|| list(folder), Metadata::index)?;
     let mut published = Vec::new();
     for (archive, entry) in archives.iter().zip(checked) {
         let already = match index.packages.iter().find(|known| known.id == entry.id) {
@@ -93,13 +106,19 @@ pub fn publish(folder: &Path, archives: &[PathBuf]) -> Result<Vec<Published>, Re
         };
         published.push(Published { id: entry.id.clone(), sha256: entry.sha256, size: entry.size, already });
         if !already {
+            if let Some(metadata) = &metadata {
+                metadata.check_new(&entry.id)?;
+            }
             copy(archive, folder, &entry)?;
             index.packages.push(entry);
         }
     }
     if published.iter().any(|published| !published.already) {
         index.packages.sort_by(|left, right| left.id.cmp(&right.id));
-        write_index(folder, &index)?;
+        match (&mut metadata, signer) {
+            (Some(metadata), Some(signer)) => metadata.publish(signer, &index)?,
+            _ => write_index(folder, &index)?,
+        }
     }
     Ok(published)
 }
@@ -107,7 +126,7 @@ pub fn publish(folder: &Path, archives: &[PathBuf]) -> Result<Vec<Published>, Re
 /// What the index will say of `archive`, once the strict reader has accepted it.
 fn check(archive: &Path) -> Result<IndexEntry, RepoError> {
     let name = archive.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let ending = [".tar.gz", ".tar.zst"].into_iter().find(|ending| name.ends_with(ending));
+    let ending = ENDINGS.into_iter().find(|ending| name.ends_with(ending));
     let id = ending.and_then(|ending| name.strip_suffix(ending)?.parse::<PackageId>().ok());
     let (Some(ending), Some(id)) = (ending, id) else {
         return Err(dcos_store::StoreError::FileName(name).into());
@@ -117,9 +136,65 @@ fn check(archive: &Path) -> Result<IndexEntry, RepoError> {
     let scratch = tempfile::tempdir().map_err(RepoError::io("make a folder in", std::env::temp_dir()))?;
     let expected = Expected { id: Some(id.clone()), origin: archive.display().to_string(), ..Expected::default() };
     let staged = Store::open(scratch.path(), None)?.receive(file, &expected)?;
-    let url = format!("{PACKAGES}/{}/{}{ending}", escape(id.name().as_str()), escape(&id.to_string()));
+    let url = layout::escape(&layout::archive(&id, ending));
     let sha256 = staged.manifest().sha256;
     Ok(IndexEntry { id, url, sha256, size, pkginfo: staged.pkginfo().clone() })
+}
+
+/// Where the archive of `entry` is in `folder`, and its second name for readers of signed metadata.
+fn places(folder: &Path, entry: &IndexEntry) -> [PathBuf; 2] {
+    let ending = if entry.url.ends_with(".zst") { ".tar.zst" } else { ".tar.gz" };
+    let archive = layout::archive(&entry.id, ending);
+    [folder.join(&archive), folder.join(layout::hashed(&archive, &entry.sha256))]
+}
+
+/// Gives the archive of `entry` its second name.
+#[expect(clippy::disallowed_methods, reason = "a repository's folder is not a node's tree")]
+pub(crate) fn link_hashed(folder: &Path, entry: &IndexEntry) -> Result<(), RepoError> {
+    let [archive, hashed] = places(folder, entry);
+    match fs::hard_link(&archive, &hashed) {
+        Ok(()) => hashed.parent().map_or(Ok(()), sync_directory),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(RepoError::io("link", hashed)(error)),
+    }
+}
+
+/// Removes the archive of `entry`, which is not offered any more.
+pub(crate) fn remove(folder: &Path, entry: &IndexEntry) -> Result<(), RepoError> {
+    for place in places(folder, entry) {
+        match fs::remove_file(&place) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(RepoError::io("remove", place)(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether the archive of `entry` is what the index says.
+pub(crate) fn verify(folder: &Path, entry: &IndexEntry) -> Result<(), RepoError> {
+    let [archive, _] = places(folder, entry);
+    let mut file = File::open(&archive).map_err(RepoError::io("read", &archive))?;
+    let offered = digest(&mut file, &mut std::io::sink()).map_err(RepoError::io("read", &archive))?;
+    match offered == entry.sha256 {
+        true => Ok(()),
+        false => Err(RepoError::Differs { id: entry.id.clone(), published: entry.sha256, offered }),
+    }
+}
+
+/// The digest of what `source` has, which is copied to `copy` on the way.
+fn digest(source: &mut File, copy: &mut dyn std::io::Write) -> std::io::Result<Sha256> {
+    let mut hash = sha2::Sha256::new();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        let count = source.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(Sha256::from_bytes(hash.finalize().into()));
+        }
+        hash.update(&buffer[..count]);
+        copy.write_all(&buffer[..count])?;
+    }
 }
 
 /// Copies `archive` to its place, durable before it has its name.
@@ -132,17 +207,7 @@ fn copy(archive: &Path, folder: &Path, entry: &IndexEntry) -> Result<(), RepoErr
     let failed = |action| RepoError::io(action, &place);
     let mut source = File::open(archive).map_err(RepoError::io("read", archive))?;
     let mut copy = hidden_file(&directory, &place)?;
-    let mut hash = sha2::Sha256::new();
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        let count = source.read(&mut buffer).map_err(RepoError::io("read", archive))?;
-        if count == 0 {
-            break;
-        }
-        hash.update(&buffer[..count]);
-        copy.write_all(&buffer[..count]).map_err(failed("write"))?;
-    }
-    let offered = Sha256::from_bytes(hash.finalize().into());
+    let offered = digest(&mut source, &mut copy).map_err(failed("copy the archive to"))?;
     if offered != entry.sha256 {
         // It was changed between being checked and being copied.
         return Err(RepoError::Differs { id: entry.id.clone(), published: entry.sha256, offered });
@@ -152,16 +217,21 @@ fn copy(archive: &Path, folder: &Path, entry: &IndexEntry) -> Result<(), RepoErr
     [&directory, &packages, folder].into_iter().try_for_each(sync_directory)
 }
 
-fn write_index(folder: &Path, index: &Index) -> Result<(), RepoError> {
+pub(crate) fn write_index(folder: &Path, index: &Index) -> Result<(), RepoError> {
     let path = folder.join(index::FILE_NAME);
-    let failed = |action| RepoError::io(action, &path);
-    let mut file = hidden_file(folder, &path)?;
-    let mut text = serde_json::to_vec_pretty(index).map_err(|error| failed("write")(error.into()))?;
+    let text = serde_json::to_vec_pretty(index).map_err(|error| RepoError::io("write", &path)(error.into()))?;
+    replace(folder, &path, text)
+}
+
+/// Replaces the document at `path` in `directory` as a whole, durable when this is done. A line break ends it.
+pub(crate) fn replace(directory: &Path, path: &Path, mut text: Vec<u8>) -> Result<(), RepoError> {
+    let failed = |action| RepoError::io(action, path);
+    let mut file = hidden_file(directory, path)?;
     text.push(b'\n');
     file.write_all(&text).map_err(failed("write"))?;
     file.as_file().sync_all().map_err(failed("sync"))?;
-    file.persist(&path).map_err(|error| failed("replace")(error.error))?;
-    sync_directory(folder)
+    file.persist(path).map_err(|error| failed("replace")(error.error))?;
+    sync_directory(directory)
 }
 
 /// A file in `directory` that is removed unless it is given the name of `place`.
@@ -174,11 +244,11 @@ fn hidden_file(directory: &Path, place: &Path) -> Result<tempfile::NamedTempFile
         .map_err(RepoError::io("write", place))
 }
 
-fn sync_directory(directory: &Path) -> Result<(), RepoError> {
+pub(crate) fn sync_directory(directory: &Path) -> Result<(), RepoError> {
     File::open(directory).and_then(|handle| handle.sync_all()).map_err(RepoError::io("sync the folder", directory))
 }
 
-fn lock(folder: &Path) -> Result<File, RepoError> {
+pub(crate) fn lock(folder: &Path) -> Result<File, RepoError> {
     let path = folder.join(LOCK);
     let file =
         File::options().create(true).truncate(false).write(true).open(&path).map_err(RepoError::io("lock", &path))?;
@@ -186,21 +256,5 @@ fn lock(folder: &Path) -> Result<File, RepoError> {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(RepoError::Publishing(folder.to_owned())),
         Err(error) => Err(RepoError::io("lock", path)(error.into())),
-    }
-}
-
-/// Escapes what means something else in some URL: `:` before the first slash, and `+`, which S3 takes for a space.
-fn escape(name: &str) -> String {
-    name.replace('+', "%2B").replace(':', "%3A")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escape;
-
-    #[test]
-    fn a_plus_survives_every_web_server() {
-        assert_eq!(escape("fizzbuzz--1.2.0+mesos1.11.0"), "fizzbuzz--1.2.0%2Bmesos1.11.0");
-        assert_eq!(escape("a--1:2~rc1@x"), "a--1%3A2~rc1@x");
     }
 }

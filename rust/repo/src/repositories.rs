@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use dcos_core::index::{Index, IndexEntry};
 use dcos_core::node;
 use dcos_core::{Kind, PackageId, Problem};
+use dcos_store::Store;
 
 use crate::backoff::Retry;
 use crate::client::Client;
@@ -61,15 +62,15 @@ pub struct Located<'a> {
 }
 
 impl Repositories {
-    /// The repositories that a `node.toml` names. Asks nothing yet.
+    /// The repositories that a `node.toml` names; what is learned of whom to trust is kept in `store`. Asks nothing yet.
     ///
     /// # Errors
     /// If a URL or a file that it names can't be used.
-    pub fn new(facts: &node::Repositories) -> Result<Self, RepoError> {
+    pub fn new(facts: &node::Repositories, store: &Store) -> Result<Self, RepoError> {
         let mut clients = Vec::new();
         for (place, facts) in [(Place::Release, &facts.release), (Place::Site, &facts.site)] {
             if let Some(facts) = facts {
-                clients.push((place, Client::new(place.name(), facts)?));
+                clients.push((place, Client::new(place.name(), facts, store)?));
             }
         }
         let trusts_roots = [&facts.release, &facts.site].into_iter().flatten().any(|facts| facts.root_json.is_some());

@@ -43,7 +43,7 @@ impl Place {
     /// The repositories that the node file names; none without one.
     pub(super) fn repositories(&self) -> Result<Repositories, Problem> {
         match &self.node {
-            Some(node) => Ok(Repositories::new(&node.config.repositories)?),
+            Some(node) => Ok(Repositories::new(&node.config.repositories, &self.store)?),
             None => Ok(Repositories::default()),
         }
     }

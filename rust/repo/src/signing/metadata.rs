@@ -1,0 +1,336 @@
+//! The four roles in a folder, and each change to them.
+
+use std::collections::HashMap;
+use std::fs;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+
+use dcos_core::PackageId;
+use dcos_core::index::{FORMAT, Index, IndexEntry};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tough::schema::{self, Hashes, Metafile, Role, RoleKeys, RoleType, Root, Signed, Snapshot, Targets};
+
+use super::{Expiry, Signer, SigningError, measure};
+use crate::error::RepoError;
+use crate::{layout, publisher, target};
+
+/// The version of TUF that is written.
+const SPECIFICATION: &str = "1.0.31";
+
+/// An operator comes with the keys of root once a year.
+const ROOT_LASTS: SignedDuration = SignedDuration::from_hours(365 * 24);
+
+/// Each publication renews it.
+const TARGETS_LASTS: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// A timer renews both; a week lets nobody hold back news for longer, and bears a timer that fails for some days.
+const SNAPSHOT_LASTS: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How many older versions of targets and snapshot stay, for readers that have just read an older timestamp.
+const KEPT: u64 = 10;
+
+/// The field of targets that lists what was revoked.
+const REVOKED: &str = "revoked";
+
+/// The roles whose metadata is signed.
+const ROLES: [RoleType; 4] = [RoleType::Root, RoleType::Targets, RoleType::Snapshot, RoleType::Timestamp];
+
+/// The signed metadata of a folder.
+pub(crate) struct Metadata {
+    folder: PathBuf,
+    root: Signed<Root>,
+    targets: Targets,
+    snapshot: Snapshot,
+    timestamp: schema::Timestamp,
+}
+
+impl Metadata {
+    /// The metadata of the repository in `folder`, if it has any.
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, RepoError> {
+        let directory = folder.join(layout::METADATA);
+        if !directory.join(layout::TIMESTAMP).exists() {
+            return Ok(None);
+        }
+        let root: Signed<Root> = read(&directory, &format!("{}.root.json", newest_root(&directory)?))?;
+        let timestamp: schema::Timestamp = verified(&directory, layout::TIMESTAMP, &root)?;
+        let name = format!("{}.snapshot.json", named(&timestamp.meta, "snapshot.json"));
+        let snapshot: Snapshot = verified(&directory, &name, &root)?;
+        let name = format!("{}.targets.json", named(&snapshot.meta, "targets.json"));
+        let targets: Targets = verified(&directory, &name, &root)?;
+        Ok(Some(Self { folder: folder.to_owned(), root, targets, snapshot, timestamp }))
+    }
+
+    /// The metadata, for a change that needs it.
+    pub(super) fn signed(folder: &Path) -> Result<Self, RepoError> {
+        publisher::list(folder)?;
+        Self::read(folder)?.ok_or_else(|| SigningError::Unsigned(folder.to_owned()).into())
+    }
+
+    /// The metadata, which must be there exactly if there is a signer.
+    pub(crate) fn required(folder: &Path, signer: Option<&Signer>) -> Result<Option<Self>, RepoError> {
+        match (Self::read(folder)?, signer) {
+            (Some(_), None) => Err(SigningError::Signed(folder.to_owned()).into()),
+            (None, Some(_)) => Err(SigningError::Unsigned(folder.to_owned()).into()),
+            (metadata, _) => Ok(metadata),
+        }
+    }
+
+    /// New keys and a root that lists them. Nothing is offered before the first [publication](Self::publish).
+    pub(super) fn make(folder: &Path, signer: &mut Signer, threshold: u8) -> Result<Self, RepoError> {
+        let directory = folder.join(layout::METADATA);
+        fs::create_dir_all(&directory).map_err(RepoError::io("make the folder", &directory))?;
+        publisher::sync_directory(folder)?;
+        let mut root = Root {
+            spec_version: SPECIFICATION.to_owned(),
+            consistent_snapshot: true,
+            version: NonZeroU64::MIN,
+            expires: later(signer.now, ROOT_LASTS),
+            keys: HashMap::new(),
+            roles: HashMap::new(),
+            _extra: HashMap::new(),
+        };
+        for role in ROLES {
+            // One key each for what a timer signs: who has taken one of two from a machine has taken both.
+            let count = if matches!(role, RoleType::Root | RoleType::Targets) { threshold } else { 1 };
+            give_keys(&mut root, signer, role, NonZeroU64::from(count.try_into().unwrap_or(std::num::NonZeroU8::MIN)))?;
+        }
+        let root = signer.keys.sign(root.clone(), &[&root])?;
+        write(&directory, "1.root.json", &root)?;
+        // Version 0 can't be written, so these begin at 1 and are first written as 2.
+        let (specification, first, now) = (SPECIFICATION.to_owned(), NonZeroU64::MIN, signer.now);
+        let targets = Targets { delegations: None, ..Targets::new(specification.clone(), first, now) };
+        let snapshot = Snapshot::new(specification.clone(), first, now);
+        let timestamp = schema::Timestamp::new(specification, first, now);
+        Ok(Self { folder: folder.to_owned(), root, targets, snapshot, timestamp })
+    }
+
+    /// What is offered, with the addresses that the plain index has.
+    pub(crate) fn index(&self) -> Result<Index, RepoError> {
+        let entries = self.targets.targets.iter().filter_map(|(name, file)| target::to_entry(name, file));
+        let mut packages = entries
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|why| SigningError::metadata(&self.folder.join(layout::METADATA), &why))?;
+        packages.sort_by(|left, right| left.id.cmp(&right.id));
+        Ok(Index { format: FORMAT, packages })
+    }
+
+    /// Whether `id` may be published.
+    pub(crate) fn check_new(&self, id: &PackageId) -> Result<(), SigningError> {
+        match self.revoked().contains(&id.to_string()) {
+            true => Err(SigningError::Revoked(id.clone())),
+            false => Ok(()),
+        }
+    }
+
+    /// Offers what `index` lists, to readers of either kind.
+    pub(crate) fn publish(&mut self, signer: &Signer, index: &Index) -> Result<(), RepoError> {
+        let name = |why| SigningError::metadata(&self.folder.join(layout::METADATA), &why);
+        let targets = index.packages.iter().map(|entry| target::from_entry(entry).map_err(name));
+        let targets = targets.collect::<Result<HashMap<_, _>, _>>()?;
+        for entry in &index.packages {
+            publisher::link_hashed(&self.folder, entry)?;
+        }
+        self.targets.targets = targets;
+        let root = self.root.signed.clone();
+        self.renew_targets(signer, &[&root])?;
+        self.renew_rest(signer, &[&root], Some(index))
+    }
+
+    pub(super) fn refresh(&mut self, signer: &Signer) -> Result<(), RepoError> {
+        let root = self.root.signed.clone();
+        if signer.keys.suffice(&root, RoleType::Targets) {
+            self.renew_targets(signer, &[&root])?;
+        }
+        self.renew_rest(signer, &[&root], None)
+    }
+
+    pub(super) fn revoke(&mut self, signer: &Signer, ids: &[PackageId]) -> Result<(), RepoError> {
+        let mut index = self.index()?;
+        let mut revoked = self.revoked();
+        let mut gone: Vec<IndexEntry> = Vec::new();
+        for id in ids {
+            let place = index.packages.iter().position(|entry| entry.id == *id);
+            gone.push(index.packages.remove(place.ok_or_else(|| SigningError::NotPublished(id.clone()))?));
+            revoked.push(id.to_string());
+        }
+        revoked.sort();
+        self.targets._extra.insert(REVOKED.to_owned(), revoked.into());
+        self.publish(signer, &index)?;
+        // Nobody is sent there any more; whoever is half through it stops there.
+        gone.iter().try_for_each(|entry| publisher::remove(&self.folder, entry))
+    }
+
+    /// New keys for `role`. What they sign is first signed by old and new keys alike, and only then the root changes, so
+    /// that a reader with either root believes it.
+    pub(super) fn rotate(&mut self, signer: &mut Signer, role: RoleType) -> Result<u64, RepoError> {
+        let old = self.root.signed.clone();
+        let mut new = old.clone();
+        new.version = old.version.saturating_add(1);
+        new.expires = later(signer.now, ROOT_LASTS);
+        let threshold = old.roles.get(&role).map_or(NonZeroU64::MIN, |listed| listed.threshold);
+        // Before a key is made, so that nothing is left behind when it can't go on.
+        signer.keys.sign(old.clone(), &[&old])?;
+        give_keys(&mut new, signer, role, threshold)?;
+        let signed = signer.keys.sign(new.clone(), &[&old, &new])?;
+        match role {
+            RoleType::Targets => self.renew_targets(signer, &[&old, &new])?,
+            RoleType::Root | RoleType::Snapshot | RoleType::Timestamp | RoleType::DelegatedTargets => {}
+        }
+        if role != RoleType::Root {
+            self.renew_rest(signer, &[&old, &new], None)?;
+        }
+        write(&self.directory(), &format!("{}.root.json", new.version), &signed)?;
+        self.root = signed;
+        Ok(new.version.get())
+    }
+
+    pub(super) fn expiries(&self) -> Vec<Expiry> {
+        let expiry = |role: RoleType, version: NonZeroU64, expires| Expiry {
+            role: role.to_string(),
+            version: version.get(),
+            expires,
+        };
+        let mut all = vec![
+            expiry(RoleType::Root, self.root.signed.version, self.root.signed.expires),
+            expiry(RoleType::Targets, self.targets.version, self.targets.expires),
+            expiry(RoleType::Snapshot, self.snapshot.version, self.snapshot.expires),
+            expiry(RoleType::Timestamp, self.timestamp.version, self.timestamp.expires),
+        ];
+        all.sort_by_key(|expiry| expiry.expires);
+        all
+    }
+
+    #[cfg(test)]
+    pub(super) fn change_root(&mut self, change: impl FnOnce(&mut Root)) {
+        change(&mut self.root.signed);
+    }
+
+    fn revoked(&self) -> Vec<String> {
+        let listed = self.targets._extra.get(REVOKED).and_then(Value::as_array);
+        listed.into_iter().flatten().filter_map(|id| id.as_str().map(ToOwned::to_owned)).collect()
+    }
+
+    pub(super) fn root_file(&self) -> PathBuf {
+        self.directory().join(format!("{}.root.json", self.root.signed.version))
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.folder.join(layout::METADATA)
+    }
+
+    /// A new version of targets, which nobody reads before a snapshot names it.
+    fn renew_targets(&mut self, signer: &Signer, roots: &[&Root]) -> Result<(), RepoError> {
+        self.targets.version = self.targets.version.saturating_add(1);
+        self.targets.expires = later(signer.now, TARGETS_LASTS);
+        let signed = signer.keys.sign(self.targets.clone(), roots)?;
+        let file = write(&self.directory(), &format!("{}.targets.json", self.targets.version), &signed)?;
+        self.snapshot.meta = HashMap::from([("targets.json".to_owned(), file)]);
+        Ok(())
+    }
+
+    /// New versions of snapshot and timestamp. The latter is the moment at which all of it is offered.
+    fn renew_rest(&mut self, signer: &Signer, roots: &[&Root], index: Option<&Index>) -> Result<(), RepoError> {
+        let directory = self.directory();
+        self.snapshot.version = self.snapshot.version.saturating_add(1);
+        self.snapshot.expires = later(signer.now, SNAPSHOT_LASTS);
+        self.timestamp.version = self.timestamp.version.saturating_add(1);
+        self.timestamp.expires = later(signer.now, SNAPSHOT_LASTS);
+        let snapshot = signer.keys.sign(self.snapshot.clone(), roots)?;
+        let file = write(&directory, &format!("{}.snapshot.json", self.snapshot.version), &snapshot)?;
+        self.timestamp.meta = HashMap::from([("snapshot.json".to_owned(), file)]);
+        let timestamp = signer.keys.sign(self.timestamp.clone(), roots)?;
+        if let Some(index) = index {
+            publisher::write_index(&self.folder, index)?;
+        }
+        write(&directory, layout::TIMESTAMP, &timestamp)?;
+        self.sweep(&directory)
+    }
+
+    /// Removes versions that no reader is still at.
+    fn sweep(&self, directory: &Path) -> Result<(), RepoError> {
+        for (role, current) in [("targets", self.targets.version), ("snapshot", self.snapshot.version)] {
+            for (version, path) in versions(directory, &format!(".{role}.json"))? {
+                if version + KEPT < current.get() {
+                    fs::remove_file(&path).map_err(RepoError::io("remove", path))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Replaces the keys of `role` by as many new ones as must sign together.
+fn give_keys(root: &mut Root, signer: &mut Signer, role: RoleType, threshold: NonZeroU64) -> Result<(), SigningError> {
+    let mut keyids = Vec::new();
+    for _ in 0..threshold.get() {
+        let (id, key) = signer.keys.make(role)?;
+        root.keys.insert(id.clone(), key);
+        keyids.push(id);
+    }
+    root.roles.insert(role, RoleKeys { keyids, threshold, _extra: HashMap::new() });
+    // A key that no role lists says nothing.
+    root.keys.retain(|id, _| root.roles.values().any(|listed| listed.keyids.contains(id)));
+    Ok(())
+}
+
+fn later(now: Timestamp, lasts: SignedDuration) -> Timestamp {
+    // Whole seconds: some readers of the format take nothing else.
+    Timestamp::from_second(now.as_second().saturating_add(lasts.as_secs())).unwrap_or(Timestamp::MAX)
+}
+
+fn named(meta: &HashMap<String, Metafile>, name: &str) -> u64 {
+    meta.get(name).map_or(0, |file| file.version.get())
+}
+
+fn write<T: Role>(directory: &Path, name: &str, signed: &Signed<T>) -> Result<Metafile, RepoError>
+where
+    Signed<T>: Serialize,
+{
+    let path = directory.join(name);
+    // By way of a value, whose fields have an order.
+    let text = serde_json::to_value(signed).and_then(|value| serde_json::to_vec_pretty(&value));
+    let mut text = text.map_err(|error| SigningError::metadata(&path, &error))?;
+    publisher::replace(directory, &path, text.clone())?;
+    text.push(b'\n');
+    let (sha256, length) = measure(&text);
+    let digest = serde_json::from_value(Value::String(sha256.to_string()));
+    let sha256 = digest.map_err(|error| SigningError::metadata(&path, &error))?;
+    let hashes = Some(Hashes { sha256, _extra: HashMap::new() });
+    Ok(Metafile { length: Some(length), hashes, version: signed.signed.version(), _extra: HashMap::new() })
+}
+
+fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> Result<T, RepoError> {
+    let path = directory.join(name);
+    let bytes = fs::read(&path).map_err(RepoError::io("read", &path))?;
+    Ok(serde_json::from_slice(&bytes).map_err(|error| SigningError::metadata(&path, &error))?)
+}
+
+/// Reads a role that the root's keys have signed: the folder is the web server's, and what it says is signed next.
+fn verified<T: Role + DeserializeOwned>(directory: &Path, name: &str, root: &Signed<Root>) -> Result<T, RepoError> {
+    let signed: Signed<T> = read(directory, name)?;
+    let failed = |error| SigningError::metadata(&directory.join(name), &error);
+    root.signed.verify_role(&signed).map_err(failed)?;
+    Ok(signed.signed)
+}
+
+fn newest_root(directory: &Path) -> Result<u64, RepoError> {
+    let roots = versions(directory, ".root.json")?;
+    let newest = roots.into_iter().map(|(version, _)| version).max();
+    newest.ok_or_else(|| SigningError::metadata(directory, "it has no root").into())
+}
+
+/// The files whose names are a version and `ending`.
+fn versions(directory: &Path, ending: &str) -> Result<Vec<(u64, PathBuf)>, RepoError> {
+    let mut versions = Vec::new();
+    for file in fs::read_dir(directory).map_err(RepoError::io("read the folder", directory))? {
+        let path = file.map_err(RepoError::io("read the folder", directory))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if let Some(version) = name.strip_suffix(ending).and_then(|version| version.parse().ok()) {
+            versions.push((version, path));
+        }
+    }
+    Ok(versions)
+}
