@@ -8,8 +8,8 @@ use dcos_core::attempt::AttemptState;
 
 use crate::bench::{Bench, refused, set, silent};
 use crate::event::{Answer, Fetching, Order, Request};
+use crate::gate::DEAD_AFTER;
 use crate::member::{POLL, RETRY};
-use crate::rollout::DEAD_AFTER;
 use crate::view;
 
 /// All agents at once, any number of which may fail.

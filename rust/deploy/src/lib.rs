@@ -6,8 +6,9 @@
 //! - [`strategy`]: waves, limits and windows, and whether a strategy can work at all
 //! - [`state`]: what the controller knows, and the facts that it is rebuilt from
 //! - [`event`]: what the controller is told, and what it wants done
-//! - [`controller`]: `next(state, event, now) -> (state, step)`; [`rollout`] takes a deployment forward, [`member`] a
-//!   node in it, [`orders`] carries out what people say: commands, halts, pulses
+//! - [`controller`]: `next(state, event, now) -> (state, step)`; [`rollout`] takes a deployment forward,
+//!   [`rollback`] back, [`member`] a node in it; [`gate`] says why nothing may start now; [`orders`] carries out what
+//!   people say: commands, halts, pulses
 //! - [`view`]: the state as others see it, with the reason for everything that waits
 //! - [`store`]: where facts are kept
 //! - [`client`], [`inventory`]: nodes and the master's list of agents, over HTTP
@@ -22,10 +23,12 @@ mod bench;
 pub mod client;
 pub mod controller;
 pub mod event;
+pub mod gate;
 pub mod inventory;
 pub mod member;
 pub mod orders;
 pub mod plan;
+pub mod rollback;
 pub mod rollout;
 pub mod shell;
 pub mod simulator;

@@ -10,7 +10,7 @@ use dcos_core::attempt::{Answer as Check, AttemptReport, AttemptState};
 use dcos_core::{PackageSet, Problem, Role};
 
 use crate::event::{Answer, Fetching, Now, Request, Ticket, Trouble};
-use crate::rollout;
+use crate::gate;
 use crate::state::{Desk, Rollout, Stage, Work};
 
 /// How long to wait before a node is asked again how far it is, in milliseconds. Pings hasten it.
@@ -175,7 +175,7 @@ impl Node<'_> {
 
     fn begun(&mut self, answer: Result<Ticket, Trouble>) {
         match answer {
-            Ok(ticket) => match rollout::closed(self.rollout, self.desk, self.now) {
+            Ok(ticket) => match gate::closed(self.rollout, self.desk, self.now) {
                 Some(why) => {
                     self.desk.cancel(self.rollout, self.index);
                     self.requeue(0, Some(why.to_string()));

@@ -11,8 +11,8 @@ use dcos_core::{ExitCode, Problem};
 use crate::event::{Action, Now, Order, Outcome, ReplyTo};
 use crate::member::refusal;
 use crate::plan::Draft;
-use crate::rollout;
 use crate::state::{DEPLOYMENTS, Desk, Ending, Fact, Header, Member, Paused, Phase, Rollout, Stage, Stop, Work};
+use crate::{rollback, rollout};
 
 type Rollouts = BTreeMap<u64, Rollout>;
 
@@ -186,7 +186,7 @@ fn command(
                     return Err(not_now(rollout, order, "it has changed no node"));
                 }
                 rollout.header.finished_at = None;
-                rollout::roll_back(rollout, &changed, (Ending::RolledBack, reason), desk, now);
+                rollback::roll_back(rollout, &changed, (Ending::RolledBack, reason), desk, now);
             } else {
                 rollout.header.stop = Some(Stop::RollBack(reason));
             }

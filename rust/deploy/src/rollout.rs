@@ -3,79 +3,15 @@
 //! `advance` is called after every event and does whatever can be done now; it may be called at any time, any number of
 //! times. Nodes that are under way are always followed to their end, also when no further node may start.
 
-use std::fmt;
-
 use dcos_api::types::deploy::OnFailure;
 use dcos_core::Role;
 
 use crate::event::{Now, Request};
+use crate::gate::{closed, is_dead, missing_for, silent_master};
 use crate::member::{self, Node, epitaph, is_changed, is_master};
+use crate::rollback::{put_back, roll_back};
 use crate::state::{Desk, Ending, Phase, Rollout, Stage, Stop, Work};
 use crate::strategy;
-
-/// How long an agent must have been away from the master's list before it counts as dead, in milliseconds: longer than
-/// the 75 s that the master itself waits.
-pub const DEAD_AFTER: u64 = 90_000;
-
-/// The same for an agent that was not listed since this controller took office, in milliseconds. Its master has just
-/// restarted, and an agent that does not learn that from ZooKeeper looks for it only when its pings stay away (75 s, and
-/// then with growing pauses); Mesos itself gives agents ten minutes to register again.
-pub const DEAD_AFTER_OFFICE: u64 = 600_000;
-
-/// How old the list of agents may be to start anything by it, in milliseconds.
-pub const INVENTORY_LIFE: u64 = 30_000;
-
-/// Why no further node starts now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Closed {
-    Halted { id: String, reason: String },
-    Paused { by: Option<String> },
-    Stopped,
-    NoInventory,
-    NoPulse { seconds: u64 },
-    OutsideWindows,
-}
-
-impl fmt::Display for Closed {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Halted { id, reason } => write!(formatter, "waits for halt `{id}` to be cleared: {reason}"),
-            Self::Paused { by: Some(by) } => write!(formatter, "waits for `start`: paused by {by}"),
-            Self::Paused { by: None } => formatter.write_str("waits for `start`: paused"),
-            Self::Stopped => formatter.write_str("waits for nodes under way: no further one starts"),
-            Self::NoInventory => formatter.write_str("waits for the master's list of agents"),
-            Self::NoPulse { seconds } => write!(formatter, "waits for a pulse: none came within {seconds} s"),
-            Self::OutsideWindows => formatter.write_str("waits for the next window in which restarts may begin"),
-        }
-    }
-}
-
-/// Why no further node of the deployment may start now, if so.
-pub(crate) fn closed(rollout: &Rollout, desk: &Desk, now: Now) -> Option<Closed> {
-    let strategy = &rollout.header.strategy;
-    let back = matches!(rollout.header.phase, Phase::RollingBack(_));
-    if let Some(halt) = desk.halts.first() {
-        return Some(Closed::Halted { id: halt.id.clone(), reason: halt.reason.clone() });
-    }
-    if let Some(paused) = &rollout.header.paused {
-        return Some(Closed::Paused { by: paused.by.clone() });
-    }
-    if rollout.header.stop.is_some() {
-        return Some(Closed::Stopped);
-    }
-    let fresh = |at: u64| now.mono.saturating_sub(at) <= INVENTORY_LIFE;
-    if !desk.inventory.as_ref().is_some_and(|inventory| fresh(inventory.at)) {
-        return Some(Closed::NoInventory);
-    }
-    // Windows and pulses guard against new things. Old sets go back at any time.
-    if !back && let Some(seconds) = strategy.pulse {
-        let alive = desk.pulse.is_some_and(|at| now.mono.saturating_sub(at) <= seconds * 1_000);
-        if !alive {
-            return Some(Closed::NoPulse { seconds });
-        }
-    }
-    (!back && !strategy::is_open(&strategy.windows, now.wall)).then_some(Closed::OutsideWindows)
-}
 
 /// Does whatever can be done now for a deployment.
 pub(crate) fn advance(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
@@ -103,7 +39,7 @@ pub(crate) fn enter(rollout: &mut Rollout, phase: Phase, desk: &mut Desk, now: N
     advance(rollout, desk, now);
 }
 
-fn tell(rollout: &Rollout, kind: &str, text: String, desk: &mut Desk, now: Now) {
+pub(crate) fn tell(rollout: &Rollout, kind: &str, text: String, desk: &mut Desk, now: Now) {
     desk.tell(kind, (Some(rollout.id()), None), text, now);
 }
 
@@ -227,7 +163,7 @@ fn restart(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
 }
 
 /// Follows every node under way.
-fn follow(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
+pub(crate) fn follow(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
     for index in 0..rollout.members.len() {
         if rollout.members[index].stage.is_in_flight() {
             Node { rollout, index, desk, now }.follow();
@@ -383,31 +319,6 @@ fn masters_are_well(rollout: &mut Rollout, desk: &mut Desk, now: Now) -> bool {
     false
 }
 
-/// A master that does not answer.
-pub(crate) fn silent_master(desk: &Desk) -> Option<String> {
-    let nodes = &desk.inventory.as_ref()?.nodes;
-    let mut silent = nodes.iter().filter(|(_, presence)| presence.master && presence.missing_since.is_some());
-    silent.next().map(|(name, _)| name.clone())
-}
-
-/// For how long a node has been missing from the inventory, in milliseconds; 0 while it is there.
-pub(crate) fn missing_for(desk: &Desk, name: &str, now: Now) -> u64 {
-    let since = match desk.inventory.as_ref().map(|inventory| inventory.nodes.get(name)) {
-        Some(Some(presence)) => presence.missing_since,
-        // Not heard of since this controller took office.
-        Some(None) | None => Some(desk.office),
-    };
-    since.map_or(0, |since| now.mono.saturating_sub(since).max(1))
-}
-
-/// Whether a node has been missing for so long that nobody waits for it.
-fn is_dead(desk: &Desk, name: &str, now: Now) -> bool {
-    let Some(inventory) = &desk.inventory else { return false };
-    let fresh = now.mono.saturating_sub(inventory.at) <= INVENTORY_LIFE;
-    let was_there = inventory.nodes.get(name).is_some_and(|presence| presence.was_there);
-    fresh && missing_for(desk, name, now) >= if was_there { DEAD_AFTER } else { DEAD_AFTER_OFFICE }
-}
-
 /// Every wave is over.
 fn finish(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
     let settled = members_in(rollout, &[Stage::Settled]).len();
@@ -442,85 +353,6 @@ fn conclude(rollout: &mut Rollout, stop: Stop, desk: &mut Desk, now: Now) {
         Stop::RollBack(reason) => (OnFailure::RollBackAll, Ending::RolledBack, reason),
     };
     roll_back(rollout, &member::to_put_back(rollout, policy), (ending, reason), desk, now);
-}
-
-/// Puts the old sets back on these nodes, and ends the deployment so.
-pub(crate) fn roll_back(
-    rollout: &mut Rollout,
-    indexes: &[usize],
-    (ending, reason): (Ending, String),
-    desk: &mut Desk,
-    now: Now,
-) {
-    rollout.header.stop = None;
-    if indexes.is_empty() {
-        return end(rollout, ending, reason, desk, now);
-    }
-    for index in indexes {
-        desk.enter(rollout, *index, Stage::Ready, String::new(), now);
-        let member = &mut rollout.members[*index];
-        member.back = true;
-        member.vain = 0;
-        member.work = Work::default();
-    }
-    let text = format!("{} nodes get their old sets back: {reason}", indexes.len());
-    tell(rollout, "deployment-rolling-back", text, desk, now);
-    rollout.header.reason = reason;
-    enter(rollout, Phase::RollingBack(ending), desk, now);
-}
-
-/// Puts old sets back, in the opposite order of waves.
-fn put_back(rollout: &mut Rollout, ending: Ending, desk: &mut Desk, now: Now) {
-    follow(rollout, desk, now);
-    let failed = |index: &usize| rollout.members[*index].back && rollout.members[*index].stage.is_failure();
-    let failures: Vec<usize> = (0..rollout.members.len()).filter(failed).collect();
-    let under_way = rollout.in_flight().count();
-    let allowed = usize::try_from(rollout.header.strategy.max_failures).unwrap_or(usize::MAX);
-    let aborted = matches!(rollout.header.stop, Some(Stop::Abort(_)));
-    let next =
-        rollout.header.waves.iter().rev().find(|wave| {
-            wave.iter().any(|index| rollout.members[*index].back && !rollout.members[*index].stage.is_over())
-        });
-    let over = next.is_none() || failures.len() > allowed || aborted;
-    if over && under_way == 0 {
-        let reason = std::mem::take(&mut rollout.header.reason);
-        return match (failures.first(), rollout.header.stop.take()) {
-            (Some(first), _) => {
-                let text = format!("{reason}; the old set could not be put back: {}", epitaph(rollout, *first));
-                end(rollout, Ending::Failed, text, desk, now);
-            }
-            (None, Some(Stop::Abort(why))) => end(rollout, Ending::Aborted, format!("{reason}; {why}"), desk, now),
-            (None, _) => end(rollout, ending, reason, desk, now),
-        };
-    }
-    let (Some(wave), false) = (next.cloned(), over) else { return };
-    let ready = |index: &&usize| rollout.members[**index].back && rollout.members[**index].stage == Stage::Ready;
-    let ready: Vec<usize> = wave.iter().rev().filter(ready).copied().collect();
-    if closed(rollout, desk, now).is_some() {
-        ready.iter().for_each(|index| rollout.members[*index].work.since = None);
-        return;
-    }
-    let masters = wave.iter().any(|index| is_master(rollout, *index));
-    let away = failures.iter().filter(|index| rollout.members[**index].stage.is_away()).count();
-    let room = if masters { 1 } else { limit(rollout) }.saturating_sub(under_way + away);
-    let timeout = rollout.header.strategy.node_timeout * 1_000;
-    let mut started = 0;
-    for index in ready {
-        let (name, work) = (rollout.members[index].node.clone(), rollout.members[index].work.clone());
-        // A node that waits for its turn is not late; one that is missing, or that could not begin, is.
-        let missing = missing_for(desk, &name, now);
-        let late = Node { rollout, index, desk, now }.gave_no_ticket();
-        if started < room && (missing >= timeout || late) {
-            let why = work.trouble.unwrap_or_default();
-            let text = format!("the old set could not be put back within {} s: {why}", timeout / 1_000);
-            Node { rollout, index, desk, now }.refuse(text);
-            return put_back(rollout, ending, desk, now);
-        }
-        if started < room && missing == 0 && work.due <= now.mono {
-            Node { rollout, index, desk, now }.start();
-            started += 1;
-        }
-    }
 }
 
 /// Ends the deployment.

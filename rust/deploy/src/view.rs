@@ -7,8 +7,9 @@ use dcos_core::PackageSet;
 use dcos_core::attempt::AttemptState;
 
 use crate::event::Now;
+use crate::gate::{self, Closed};
 use crate::member;
-use crate::rollout::{self, Closed};
+use crate::rollout;
 use crate::state::{Ending, Member, Phase, Rollout, Stage, State, Stop};
 
 /// How many events one answer has at most.
@@ -97,7 +98,7 @@ struct Context<'a> {
 
 impl<'a> Context<'a> {
     fn new(state: &'a State, rollout: &'a Rollout, now: Now) -> Self {
-        let closed = rollout::closed(rollout, &state.desk, now).map(|closed| closed.to_string());
+        let closed = gate::closed(rollout, &state.desk, now).map(|closed| closed.to_string());
         let header = &rollout.header;
         let names = |filter: &dyn Fn(&Member) -> bool| {
             named(rollout.members.iter().filter(|member| filter(member)).map(|member| member.node.as_str()))
@@ -169,7 +170,7 @@ impl<'a> Context<'a> {
     }
 
     fn restarts_a_master(&self) -> bool {
-        let wanting = matches!(rollout::closed(self.rollout, &self.state.desk, self.now), Some(Closed::NoInventory));
+        let wanting = matches!(gate::closed(self.rollout, &self.state.desk, self.now), Some(Closed::NoInventory));
         wanting && self.rollout.header.wave < self.rollout.header.master_waves
     }
 
@@ -270,12 +271,12 @@ impl<'a> Context<'a> {
                 None => format!("waits for wave {} ({}) to hold", header.wave + 1, or_nobody(&self.wave)),
             };
         }
-        if let Some(master) = rollout::silent_master(&self.state.desk)
+        if let Some(master) = gate::silent_master(&self.state.desk)
             && wave < header.master_waves
         {
             return format!("waits for the master {master} to answer");
         }
-        if rollout::missing_for(&self.state.desk, &member.node, self.now) > 0 {
+        if gate::missing_for(&self.state.desk, &member.node, self.now) > 0 {
             return "waits until the master lists it as active".to_owned();
         }
         match &member.work.trouble {
