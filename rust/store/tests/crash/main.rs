@@ -3,7 +3,10 @@
 //! The victim is this program itself, started as `victim COMMAND …` under `strace`, which counts its system calls and then
 //! kills it at the first of a kind, at the second, and so on; not a sample but all of them. After each kill, with nothing
 //! repaired, readers must find a store in which every rule holds; the same command must then simply work; and what it
-//! leaves must be what it leaves without a crash. The second round lets the call fail instead, with EIO or ENOSPC.
+//! leaves must be what it leaves without a crash. The second round lets the call fail instead, with EIO or ENOSPC. The
+//! third one takes the power away (see [`power`]).
+//!
+//! `DCOS_CRASH_ALL=1 cargo test -p dcos-store --test crash` checks all of it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -13,13 +16,17 @@
     reason = "a test fails by panicking, and tells what it counted"
 )]
 
+mod disk;
 #[path = "../it/fixture.rs"]
 mod fixture;
+mod power;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use dcos_store::{Activation, GcOptions, LOCK_WAIT, Store, StoreError};
 
@@ -32,6 +39,18 @@ const CHANGING: &str =
 /// Those at which an error can be told and handled. `openat` and `write` also serve others, such as the program's start.
 const FAILING: &str =
     "mkdirat,write,fchmod,fsync,syncfs,renameat,renameat2,unlinkat,symlinkat,ftruncate,getdents64,flock";
+
+/// The variable that asks for everything, which takes a quarter of an hour.
+const ALL: &str = "DCOS_CRASH_ALL";
+
+/// One in so many states is checked otherwise, another share every day; those after the answer always.
+const SHARE: u64 = 8;
+
+/// Where a victim works, beside the store that it is a copy of.
+const COPY: &str = "copy";
+
+/// While a state is examined: what is found wrong is told once, by whoever asked.
+static QUIET: AtomicBool = AtomicBool::new(false);
 
 /// The fault that is no error.
 const KILL: &str = "signal=KILL";
@@ -47,9 +66,16 @@ fn main() -> ExitCode {
         ["--list", ..] => ExitCode::SUCCESS,
         [name, ..] if !name.starts_with('-') && !"crash".contains(name) => ExitCode::SUCCESS,
         _ => {
+            let tell = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |panic| {
+                if !QUIET.load(Ordering::Relaxed) {
+                    tell(panic);
+                }
+            }));
             let strace = Command::new("strace").arg("-V").output();
             assert!(strace.is_ok_and(|output| output.status.success()), "`strace` is needed (Debian: strace)");
             run();
+            lose_power();
             ExitCode::SUCCESS
         }
     }
@@ -134,7 +160,8 @@ fn scenes() -> Vec<Scene> {
         scene("rollback", entered, &[], |store| assert_eq!(store.active().unwrap().unwrap().number, 1)),
         scene("helper", with_set(), &[], |store| assert!(store.helper().unwrap().unwrap().exists())),
         scene("gc", with_two(), &[], |store| assert_eq!(store.ids().unwrap().len(), 3)),
-        scene("recover", leftovers, &[], |store| assert!(!store.root().join("packages/gone--1.json").exists())),
+        // It answers for nothing of its own: what it took away may come back, and is taken away again.
+        scene("recover", leftovers, &[], |_| ()),
         scene("state", with_set(), &[], |store| {
             assert_eq!(store.read_state("jobs/x.json").unwrap().unwrap(), b"{}");
         }),
@@ -176,11 +203,67 @@ fn play(scene: &Scene, calls: &str, faults: &[&str]) -> usize {
     points.len() * faults.len()
 }
 
+/// Every state that a loss of power may leave is good; without any one of the syncs that count, some state is not.
+fn lose_power() {
+    let all = std::env::var_os(ALL).is_some();
+    let today = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs() / 86_400);
+    let (mut states, mut checked, mut needed) = (0, 0, 0);
+    for scene in scenes() {
+        let record = power::Record::of(&scene);
+        // Where it was recorded: a generation knows its own place.
+        let root = scene.node.path(COPY);
+        let (mut seen, mut distinct) = (HashSet::new(), 0);
+        let count = record.states(None, &mut seen, |disk, answered| {
+            distinct += 1;
+            if all || answered || (distinct + today).is_multiple_of(SHARE) {
+                checked += 1;
+                let outcome = power::is_good(&scene, disk, answered, &root);
+                assert!(outcome.is_ok(), "{}: a loss of power leaves {}", scene.name, outcome.unwrap_err());
+            }
+            true
+        });
+        states += count;
+        println!("{:9} {count} states after a loss of power, {distinct} of them distinct", scene.name);
+        if all {
+            needed += syncs(&scene, &record, &seen, &root);
+        }
+    }
+    println!("{states} states after a loss of power, {checked} checked: all good");
+    assert!(!all || needed > 12, "fewer syncs are needed than there are kinds of them");
+}
+
+/// How many syncs are needed: without such a one, some state is bad.
+fn syncs(scene: &Scene, record: &power::Record, good: &HashSet<(String, bool)>, root: &Path) -> usize {
+    let places = record.syncs();
+    let is_needed = |place: &&usize| {
+        let mut needed = false;
+        record.states(Some(**place), &mut good.clone(), |disk, answered| {
+            needed = power::is_good(scene, disk, answered, root).is_err();
+            !needed
+        });
+        needed
+    };
+    let needed = places.iter().filter(is_needed).count();
+    println!("{:9} {needed} of {} syncs are needed", scene.name, places.len());
+    needed
+}
+
 /// Readers find every rule kept; the same command works; it leaves what it leaves without a crash.
 fn examine(scene: &Scene, root: &Path, what: &str) {
+    let outcome = examine_quietly(scene, root, false);
+    assert!(outcome.is_ok(), "after {what}: {}", outcome.unwrap_err());
+    fs::remove_dir_all(root).unwrap();
+}
+
+/// The same; the error is what was found wrong. What was `answered` must be there before the command is given again.
+fn examine_quietly(scene: &Scene, root: &Path, answered: bool) -> Result<(), String> {
+    QUIET.store(true, Ordering::Relaxed);
     let outcome = std::panic::catch_unwind(|| {
         let store = Node::store_at(root);
         check_invariants(&store);
+        if answered {
+            (scene.holds)(&store);
+        }
         let arguments: Vec<&str> = scene.arguments.iter().map(String::as_str).collect();
         act(&store, scene.name, &arguments).unwrap();
         (scene.holds)(&store);
@@ -189,15 +272,20 @@ fn examine(scene: &Scene, root: &Path, what: &str) {
         let left = walk(root).into_iter().filter(|path| path.ends_with(".new")).collect::<Vec<_>>();
         assert_eq!(left, Vec::<String>::new());
         assert_eq!(walk(&root.join("staging")), Vec::<String>::new());
+        let packages = walk(&root.join("packages")).into_iter().filter(|path| path.ends_with("--1.json"));
+        packages.for_each(|manifest| assert!(root.join("packages").join(manifest.trim_end_matches(".json")).exists()));
     });
-    assert!(outcome.is_ok(), "after {what}");
-    fs::remove_dir_all(root).unwrap();
+    QUIET.store(false, Ordering::Relaxed);
+    outcome.map_err(|panic| match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => panic.downcast_ref::<&str>().unwrap_or(&"a panic").to_string(),
+    })
 }
 
 /// The calls of the victim, each with its place among those of the same kind.
 ///
 /// A kill at a call that only opens something for reading leaves what a kill at the next change leaves. There are
-/// hundreds of those (garbage collection looks at every process), so they are left out unless `DCOS_CRASH_ALL` is set.
+/// hundreds of those (garbage collection looks at every process), so they are left out unless everything is asked for.
 fn points(scene: &Scene, calls: &str) -> BTreeSet<(String, usize)> {
     let root = copy(scene);
     let log = scene.node.path("strace");
@@ -205,7 +293,7 @@ fn points(scene: &Scene, calls: &str) -> BTreeSet<(String, usize)> {
     assert!(output.status.success(), "{}: {}", scene.name, String::from_utf8_lossy(&output.stderr));
     (scene.holds)(&Node::store_at(&root));
     fs::remove_dir_all(root).unwrap();
-    let all = std::env::var_os("DCOS_CRASH_ALL").is_some();
+    let all = std::env::var_os(ALL).is_some();
     // strace counts for each thread by itself.
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut points = BTreeSet::new();
@@ -237,7 +325,7 @@ fn strace(scene: &Scene, root: &Path, options: &[&str]) -> std::process::Output 
 }
 
 fn copy(scene: &Scene) -> PathBuf {
-    let root = scene.node.path("copy");
+    let root = scene.node.path(COPY);
     if scene.node.root().exists() {
         let status = Command::new("cp").arg("-a").arg(scene.node.root()).arg(&root).status().unwrap();
         assert!(status.success());
