@@ -107,6 +107,8 @@ pub enum Kind {
     Weights,
     /// `[10000-20000]`.
     Ranges,
+    /// `0,1`.
+    Numbers,
 }
 
 #[derive(Deserialize)]
@@ -258,6 +260,7 @@ impl Kind {
             Self::Quantities => "quantities",
             Self::Weights => "weights",
             Self::Ranges => "ranges",
+            Self::Numbers => "numbers",
         }
     }
 
@@ -280,6 +283,7 @@ impl Kind {
             Self::Quantities => ("a list of quantities", Some("cpus:0.01|mem:32")),
             Self::Weights => ("a list of weights", Some("web=2,batch=0.5")),
             Self::Ranges => ("a list of ranges", Some("[10000-20000]")),
+            Self::Numbers => ("a list of whole numbers", Some("0,1")),
         }
     }
 }

@@ -86,6 +86,7 @@ pub(crate) fn canonical(flag: &About, text: &str) -> Result<String, Wrong> {
         Kind::Quantities => quantities(text)?,
         Kind::Weights => weights(text)?,
         Kind::Ranges => ranges(text)?,
+        Kind::Numbers => numbers(text)?,
     };
     if flag.kind != Kind::List && !flag.values.is_empty() && !flag.values.contains(&text) {
         return Err(not_one_of(&text, &flag.values));
@@ -277,6 +278,12 @@ fn ranges(text: &str) -> Result<String, Wrong> {
         value if value.kind() == Form::Ranges && !value.is_empty() => Ok(text.to_owned()),
         _ => Err(needed(Kind::Ranges)),
     }
+}
+
+fn numbers(text: &str) -> Result<String, Wrong> {
+    let one = |item: &str| item.parse::<u32>().map(|number| number.to_string());
+    let items: Result<Vec<String>, _> = text.split(',').map(|item| one(item.trim())).collect();
+    items.map(|items| items.join(",")).map_err(|_| needed(Kind::Numbers))
 }
 
 fn bounds(flag: &About, text: &str) -> Result<(), Wrong> {

@@ -7,9 +7,11 @@
 //! - [`started`]: generated configs start master and agent, which then say that they have these flags
 //! - [`sampled`]: any options that are accepted make a config that Mesos can read
 //! - [`checkpoint`]: the predictor of checkpoint compatibility, against restarted agents; [`matrix`]: its cases
+//! - [`commands`]: `dcos config options` and `diff`
 //! - [`process`]: a Mesos of these tests
 
 mod checkpoint;
+mod commands;
 mod flags;
 mod matrix;
 mod process;

@@ -63,6 +63,7 @@ fn text(flag: &'static Flag) -> BoxedStrategy<String> {
         .prop_ind(),
         Kind::Attributes | Kind::String => "[a-zA-Z0-9][a-zA-Z0-9 ._/*:\"'$\\\\-]{0,12}".boxed(),
         Kind::List => "[a-z]{1,6}(, ?[a-z/]{1,6}){0,2}".boxed(),
+        Kind::Numbers => "[0-9]{1,2}(, ?[0-9]{1,2}){0,2}".boxed(),
         Kind::Rate => format!("[0-9]{{1,2}}/{decimal}(secs|mins)").as_str().prop_ind(),
         Kind::Percent => "[0-9]{1,3}(\\.[0-9])?%".boxed(),
         Kind::Quantities => format!("[a-z]{{1,5}}:{decimal}(;mem:{decimal})?(\\|disk:{decimal})?").as_str().prop_ind(),

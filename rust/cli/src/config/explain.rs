@@ -149,10 +149,10 @@ fn whole(option: &Explained<'_>) -> String {
     }
     match option.owner.map(|owner| owner.strip_prefix("node:").unwrap_or(owner)) {
         None => {}
-        Some("generation") => line("no option", "each node renders it from the packages of its set"),
-        Some("nobody") => line("no option", "Mesos would end"),
-        Some("host") => line("no option", "a fact of one host"),
-        Some(place) => line("no option", &format!("set `{place}` in the host's `node.toml`")),
+        Some("generation") => line("elsewhere", "each node renders it from the packages of its set"),
+        Some("nobody") => line("never", "Mesos would end"),
+        Some("host") => line("elsewhere", "a fact of one host"),
+        Some(place) => line("elsewhere", &format!("`{place}` in the host's `node.toml`")),
     }
     text
 }
