@@ -6,7 +6,7 @@
 //! leaves must be what it leaves without a crash. The second round lets the call fail instead, with EIO or ENOSPC. The
 //! third one takes the power away (see [`power`]).
 //!
-//! `DCOS_CRASH_ALL=1 cargo test -p dcos-store --test crash` checks all of it.
+//! `DCOS_BITS_LONG=1 cargo test -p dcos-store --test crash` checks all of it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -41,7 +41,7 @@ const FAILING: &str =
     "mkdirat,write,fchmod,fsync,syncfs,renameat,renameat2,unlinkat,symlinkat,ftruncate,getdents64,flock";
 
 /// The variable that asks for everything, which takes a quarter of an hour.
-const ALL: &str = "DCOS_CRASH_ALL";
+const ALL: &str = "DCOS_BITS_LONG";
 
 /// One in so many states is checked otherwise, another share every day; those after the answer always.
 const SHARE: u64 = 8;
