@@ -94,6 +94,10 @@ fn roll_back_what_crashes(cluster: &Cluster) {
 }
 
 fn uninstall(cluster: &Cluster) {
+    let sets = cluster.sets();
+    let plan = cluster.dcos(&["uninstall", "module", "fizzbuzz", "--dry-run"]).expect(0);
+    assert!(plan.stdout.contains("-fizzbuzz 1.2.0+mesos1.11.0"), "{plan}");
+    assert_eq!(cluster.sets(), sets, "a dry run changes nothing");
     cluster.dcos(&["uninstall", "module", "fizzbuzz"]).expect(0);
     for agent in &cluster.agents {
         assert_eq!(http::get(&format!("{}/fizzbuzz/health", agent.url)).unwrap().status, 404, "{}", agent.name);

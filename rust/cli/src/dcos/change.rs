@@ -21,7 +21,7 @@ pub(super) async fn upgrade(client: &Client, format: Format, command: Upgrade) -
     format!("mesos--{version}").parse::<PackageId>().map_err(|error| {
         Problem::new(ExitCode::Usage, "not-a-version", error.to_string()).hint("a version is needed, such as `1.11.0`")
     })?;
-    carry_out(client, format, Change::Upgrade(UpgradeChange { mesos: version }), &options, Vec::new()).await
+    carry_out(client, format, Change::Upgrade(UpgradeChange { mesos: version }), &options).await
 }
 
 /// `dcos install …`
@@ -38,7 +38,7 @@ pub(super) async fn install(client: &Client, format: Format, command: Install) -
     let groups = configs::edited(client, &options.targets(), &Edit::Enable(modules.clone())).await?;
     publish(&groups, &site, options.dry_run)?;
     let configs = by_group(&groups);
-    carry_out(client, format, Change::Install(InstallChange { modules, configs }), &options, groups).await
+    carry_out(client, format, Change::Install(InstallChange { modules, configs }), &options).await
 }
 
 /// `dcos uninstall …`
@@ -56,7 +56,7 @@ pub(super) async fn uninstall(client: &Client, format: Format, command: Uninstal
     let groups = configs::edited(client, &options.targets(), &Edit::Disable(modules.clone())).await?;
     publish(&groups, &site, options.dry_run)?;
     let configs = by_group(&groups);
-    carry_out(client, format, Change::Uninstall(UninstallChange { modules, configs }), &options, groups).await
+    carry_out(client, format, Change::Uninstall(UninstallChange { modules, configs }), &options).await
 }
 
 fn by_group(groups: &[GroupConfig]) -> BTreeMap<String, PackageId> {
@@ -89,12 +89,11 @@ async fn carry_out(
     format: Format,
     change: Change,
     options: &ChangeOptions,
-    groups: Vec<GroupConfig>,
 ) -> Result<ExitCode, Problem> {
     let request =
         CreateDeployment { change, targets: options.targets(), strategy: options.strategy(), dry_run: options.dry_run };
     if options.dry_run {
-        let plan = dry_run(client, request, &groups).await?;
+        let plan: DeploymentPlan = client.post("/deploy/deployments", &request).await?;
         format.print(&plan, plan::text);
         return Ok(ExitCode::Done);
     }
@@ -113,30 +112,4 @@ async fn carry_out(
     }
     let wanted = if stage_only { DeploymentState::Staged } else { DeploymentState::Done };
     follow::follow(client, format, &deployment.id, wanted).await
-}
-
-/// The plan. The new configs are published nowhere yet, so the master can't know them: it plans without, on their groups
-/// only, and they are filled in here.
-async fn dry_run(
-    client: &Client,
-    mut request: CreateDeployment,
-    groups: &[GroupConfig],
-) -> Result<DeploymentPlan, Problem> {
-    match &mut request.change {
-        Change::Install(install) => install.configs.clear(),
-        Change::Uninstall(uninstall) => uninstall.configs.clear(),
-        Change::Upgrade(_) | Change::Set(_) => {}
-    }
-    if !groups.is_empty() {
-        request.targets.groups = groups.iter().map(|group| group.group.clone()).collect();
-    }
-    let mut plan: DeploymentPlan = client.post("/deploy/deployments", &request).await?;
-    for node in plan.nodes.iter_mut().filter(|node| node.wave.is_some()) {
-        let Some(group) = groups.iter().find(|group| group.group == node.group) else { continue };
-        if !node.from.contains(&group.package.id) {
-            node.to = node.to.with(std::slice::from_ref(&group.package.id));
-            node.fetch.push(group.package.id.clone());
-        }
-    }
-    Ok(plan)
 }
