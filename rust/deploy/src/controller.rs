@@ -31,7 +31,10 @@ pub fn next(mut state: State, event: Event, now: Now) -> (State, Step) {
                 && rollout.members.get(index).is_some_and(|member| member.work.token == Some(token))
             {
                 member::answered(rollout, index, answer, desk, now);
-                rollout::advance(rollout, desk, now);
+                // Most answers say that a node is where it was: then nothing else can be done than before.
+                if !desk.changed_members.is_empty() {
+                    rollout::advance(rollout, desk, now);
+                }
             }
         }
         Event::Order { reply, by, order } => orders::carry_out(rollouts, desk, (reply, by, order), now),
