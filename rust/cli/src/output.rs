@@ -24,7 +24,9 @@ impl Format {
     /// Prints `value`: as a JSON document, or as `text` makes it.
     pub fn print<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) {
         let out = match self {
-            Self::Json => serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")),
+            Self::Json => {
+                serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+            }
             Self::Text => text(value),
         };
         let mut stdout = std::io::stdout().lock();
