@@ -40,7 +40,7 @@ const CHANGING: &str =
 const FAILING: &str =
     "mkdirat,write,fchmod,fsync,syncfs,renameat,renameat2,unlinkat,symlinkat,ftruncate,getdents64,flock";
 
-/// The variable that asks for everything, which takes a quarter of an hour.
+/// The variable that asks for everything, which takes five minutes.
 const ALL: &str = "DCOS_BITS_LONG";
 
 /// One in so many states is checked otherwise, another share every day; those after the answer always.

@@ -149,9 +149,22 @@ pub(crate) fn check_invariants(store: &Store) {
         assert!(launch.program.exists(), "{}", launch.program.display());
         assert!(active.set.iter().all(|id| local.iter().any(|package| package.id == *id && package.active)));
         check_links(&store.root().join("active"));
+        for id in active.set.iter() {
+            check_linked(store, id);
+        }
     }
     for number in store.generations().unwrap() {
         store.launch(number).unwrap();
+    }
+}
+
+/// Checks that whatever a package has for the link trees is reached through the active generation.
+fn check_linked(store: &Store, id: &PackageId) {
+    let linked = ["bin/", "lib/", "libexec/", "etc/"];
+    for path in store.show(id).unwrap().manifest.entries.keys() {
+        if linked.iter().any(|directory| path.starts_with(directory)) {
+            assert!(store.root().join("active").join(path).exists(), "{path} of {id} is not in the generation");
+        }
     }
 }
 
