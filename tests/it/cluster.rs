@@ -21,6 +21,7 @@ fn a_cluster_is_upgraded_and_gets_modules_good_and_bad() {
     refuse_what_lies(&cluster);
     roll_back_what_crashes(&cluster);
     uninstall(&cluster);
+    apply(&cluster);
 }
 
 fn upgrade(cluster: &Cluster) {
@@ -105,6 +106,25 @@ fn uninstall(cluster: &Cluster) {
     }
     let again = cluster.dcos(&["uninstall", "module", "fizzbuzz"]).expect(3);
     assert!(again.stderr.contains("no group of nodes has it enabled"), "{again}");
+}
+
+fn apply(cluster: &Cluster) {
+    let (ids, sets) = (cluster.agent_ids(), cluster.sets());
+    let delay = |value: &str| format!("flags.gc_delay={value}");
+    let change = ["config", "apply", "--group", "agents", "--set"];
+    let plan = cluster.dcos(&[&change[..], &[&delay("3days"), "--dry-run"]].concat()).expect(0);
+    assert!(plan.stdout.contains("mesos-config"), "{plan}");
+    let typo = cluster.dcos(&[&change[..], &["flags.gc_dealy=3days"]].concat()).expect(3);
+    assert!(typo.stderr.contains("gc_delay"), "the nearest known name: {typo}");
+    assert_eq!(cluster.sets(), sets, "neither changes anything");
+
+    cluster.dcos(&[&change[..], &[&delay("3days")]].concat()).expect(0);
+    for agent in &cluster.agents {
+        assert_eq!(http::json(&format!("{}/flags", agent.url))["flags"]["gc_delay"], "3days", "{}", agent.name);
+    }
+    assert_eq!(cluster.agent_ids(), ids);
+    let again = cluster.dcos(&[&change[..], &[&delay("3days")]].concat()).expect(3);
+    assert!(again.stderr.contains("has exactly this config already"), "{again}");
 }
 
 /// What `dcos` ends with once the test has let it go on.

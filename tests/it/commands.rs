@@ -14,6 +14,17 @@ fn a_command_that_asks_a_master_needs_one_to_be_named() {
 }
 
 #[test]
+fn a_config_is_applied_to_a_group_that_is_named() {
+    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "config", "apply", "--group", "agents"]), @r"
+    $ dcos --url http://127.0.0.1:1 config apply --group agents
+    exit code: 2
+    --- stderr
+    error: it has to be said what is applied, and to which group
+    hint: name a document by `--options FILE`, or a group and single options by `--group` and `--set`
+    ");
+}
+
+#[test]
 fn an_address_without_a_scheme_is_no_address() {
     insta::assert_snapshot!(dcos(&["--url", "10.0.0.1:5050", "slave", "list"]), @r"
     $ dcos --url 10.0.0.1:5050 slave list

@@ -100,6 +100,14 @@ pub fn run(format: Format, command: ConfigCommand) -> Result<ExitCode, Problem> 
     }
 }
 
+/// The options in a document, TOML or JSON, which others may complete.
+///
+/// # Errors
+/// If it can't be read, or says what no option is: with its line.
+pub fn draft(path: &Path) -> Result<Draft, Problem> {
+    Draft::parse(&read(path)?, syntax(path)).map_err(|error| in_file(path, &error))
+}
+
 /// Packs `package` into the archive `output`.
 ///
 /// # Errors
@@ -155,7 +163,7 @@ fn generate(format: Format, arguments: &Generate) -> Result<ExitCode, Problem> {
 /// The document, completed by the arguments: what is said later and nearer counts.
 fn options(arguments: &Generate) -> Result<Options, Problem> {
     let mut draft = match &arguments.options {
-        Some(path) => Draft::parse(&read(path)?, syntax(path)).map_err(|error| in_file(path, &error))?,
+        Some(path) => draft(path)?,
         None => Draft::default(),
     };
     draft.role = arguments.role.or(draft.role);

@@ -52,7 +52,7 @@ pub(super) enum Command {
     Slave(Slave),
     /// Make configs, and tell how they differ
     #[command(subcommand)]
-    Config(crate::config::ConfigCommand),
+    Config(ConfigCommand),
     /// Make, fill and look at a repository
     #[command(subcommand)]
     Repo(crate::repo::RepoCommand),
@@ -117,6 +117,30 @@ pub(super) enum Upgrade {
         #[command(flatten)]
         options: ChangeOptions,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Generate the config of a group, publish it, and deploy it: what the group has, changed, or a whole document
+    #[command(after_help = "Examples:
+  dcos config apply --group agents --set flags.resources='cpus:8;mem:16384' --dry-run
+  dcos config apply --options agents.toml --waves 1,10%,100%
+
+Modules that the options name and the group's nodes lack are installed with it.")]
+    Apply {
+        /// The options: `.json`, or anything else in TOML [default: those that the group has]
+        #[arg(long, value_name = "FILE")]
+        options: Option<PathBuf>,
+        /// One option, such as `flags.quorum=1`; may be given more than once
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
+        #[command(flatten)]
+        site: SiteRepository,
+        #[command(flatten)]
+        change: ChangeOptions,
+    },
+    #[command(flatten)]
+    Local(crate::config::ConfigCommand),
 }
 
 /// Where configs that `dcos` generates are published.

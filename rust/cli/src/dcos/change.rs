@@ -1,6 +1,8 @@
-//! `dcos upgrade`, `dcos install`, `dcos uninstall`: a change becomes a deployment, which is followed to its end.
+//! `dcos upgrade`, `dcos install`, `dcos uninstall`, `dcos config apply`: a change becomes a deployment, which is followed
+//! to its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use dcos_api::types::deploy::{
     Change, CreateDeployment, Deployment, DeploymentPlan, DeploymentState, Install as InstallChange,
@@ -9,7 +11,7 @@ use dcos_api::types::deploy::{
 use dcos_core::{ExitCode, PackageId, PackageName, Problem};
 
 use super::args::{ChangeOptions, Install, SiteRepository, Uninstall, Upgrade};
-use super::configs::{self, Edit, GroupConfig};
+use super::configs::{self, Apply, Edit, GroupConfig};
 use super::{follow, plan, summary};
 use crate::client::Client;
 use crate::output::{Format, say};
@@ -57,6 +59,42 @@ pub(super) async fn uninstall(client: &Client, format: Format, command: Uninstal
     publish(&groups, &site, options.dry_run)?;
     let configs = by_group(&groups);
     carry_out(client, format, Change::Uninstall(UninstallChange { modules, configs }), &options).await
+}
+
+/// `dcos config apply …`
+pub(super) async fn apply(
+    client: &Client,
+    format: Format,
+    document: Option<&Path>,
+    set: Vec<String>,
+    site: &SiteRepository,
+    options: &ChangeOptions,
+) -> Result<ExitCode, Problem> {
+    let document = document.map(crate::config::draft).transpose()?;
+    let mut targets = options.targets();
+    if let Some(draft) = &document {
+        let group = draft.clone().finish().map_err(|error| error.problem())?.group;
+        if targets.groups.iter().any(|named| *named != group) {
+            let detail = format!("the options are for group `{group}`, and another one is named by `--group`");
+            return Err(Problem::new(ExitCode::Usage, "wrong-group", detail));
+        }
+        targets.groups = vec![group];
+    }
+    if targets.groups.is_empty() || (document.is_none() && set.is_empty()) {
+        let detail = "it has to be said what is applied, and to which group";
+        return Err(Problem::new(ExitCode::Usage, "nothing-to-apply", detail)
+            .hint("name a document by `--options FILE`, or a group and single options by `--group` and `--set`"));
+    }
+    let groups = configs::edited(client, &targets, &Edit::Apply(Apply { document, set })).await?;
+    if groups.iter().all(|group| group.current == group.package.id) {
+        let names: Vec<&str> = groups.iter().map(|group| group.group.as_str()).collect();
+        let detail = format!("{} has exactly this config already", names.join(", "));
+        return Err(Problem::new(ExitCode::Refused, "nothing-to-do", detail));
+    }
+    publish(&groups, site, options.dry_run)?;
+    let modules: BTreeSet<String> = groups.iter().flat_map(|group| group.modules.iter().cloned()).collect();
+    let change = InstallChange { modules: modules.into_iter().collect(), configs: by_group(&groups) };
+    carry_out(client, format, Change::Install(change), options).await
 }
 
 fn by_group(groups: &[GroupConfig]) -> BTreeMap<String, PackageId> {

@@ -1,4 +1,5 @@
-//! The new config of each group, when modules are enabled or disabled: the options that its nodes run with, edited.
+//! The new config of each group, when modules are enabled or disabled or options change: the options that its nodes run
+//! with, edited.
 //!
 //! Options travel in the config package, so a node of the group is the place to ask for them: what it says is what runs
 //! there, whoever generated it and from wherever.
@@ -7,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dcos_api::types::deploy::{ClusterNode, ClusterNodes, Targets, plan_refused};
 use dcos_api::types::pkg::{AvailablePackages, PackageDetail};
-use dcos_config::{ConfigPackage, Options, Syntax, generate};
+use dcos_config::{ConfigPackage, Draft, Options, Syntax, generate};
 use dcos_core::resolve::{Change, Facts, Install, MESOS_CONFIG, Resolution, resolve};
 use dcos_core::validate::Finding;
 use dcos_core::{ExitCode, PackageId, PackageName, PackageSet, PkgInfo, Problem};
@@ -21,12 +22,48 @@ pub(super) enum Edit {
     Enable(Vec<String>),
     /// These packages' modules are disabled.
     Disable(Vec<PackageName>),
+    /// The options are these.
+    Apply(Apply),
+}
+
+/// Options as an operator gives them.
+#[derive(Default)]
+pub(super) struct Apply {
+    /// A whole document, in place of the options that the group has.
+    pub(super) document: Option<Draft>,
+    /// Single options, such as `flags.quorum=1`.
+    pub(super) set: Vec<String>,
+}
+
+impl Apply {
+    /// The options of a group that has `current` now.
+    fn edit(&self, current: &Options) -> Result<Options, Problem> {
+        let mut draft = match &self.document {
+            Some(document) => document.clone(),
+            None => Draft::parse(&current.to_json(), Syntax::Json).map_err(|error| error.problem())?,
+        };
+        for assignment in &self.set {
+            draft.set(assignment).map_err(|error| error.problem())?;
+        }
+        let options = draft.finish().map_err(|error| error.problem())?;
+        if (options.role, &options.group) == (current.role, &current.group) {
+            return Ok(options);
+        }
+        let detail = format!(
+            "options for role {} and group `{}` can't be applied to group `{}` of role {}",
+            options.role, options.group, current.group, current.role
+        );
+        Err(Problem::new(ExitCode::Refused, "wrong-group", detail)
+            .hint("`role` and `group` of a group stay as they are"))
+    }
 }
 
 /// A group that the change is for.
 pub(super) struct GroupConfig {
     /// Its name.
     pub(super) group: String,
+    /// The packages that have to be installed with it: names, or names with versions.
+    pub(super) modules: Vec<String>,
     /// The config that it has.
     pub(super) current: PackageId,
     /// The config that it shall have; the same one if its options are not changed by it.
@@ -76,6 +113,7 @@ fn nobody_is_concerned(edit: &Edit) -> Problem {
         Edit::Disable(modules) => {
             (modules.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), "no group of nodes has it enabled")
         }
+        Edit::Apply(_) => ("dcos config apply".to_owned(), "no node belongs to that group"),
     };
     Problem::new(ExitCode::Refused, "nothing-to-do", format!("`{what}`: {why}"))
         .hint("`dcos deploy nodes` shows every node's set")
@@ -121,10 +159,21 @@ async fn of_group(group: &str, nodes: &[&ClusterNode], edit: &Edit) -> Result<Op
     let client = Client::new(&node.url)?;
     let available: AvailablePackages = client.get("/pkg/available").await?;
     let offered: Vec<PkgInfo> = available.packages.into_iter().map(|package| package.pkginfo).collect();
-    let Some(target) = target(node, set, &offered, edit).map_err(Unfit::Findings)? else { return Ok(None) };
+    let applied = match edit {
+        Edit::Apply(apply) => Some(apply.edit(&options(&client, &current).await?)?),
+        Edit::Enable(_) | Edit::Disable(_) => None,
+    };
+    let modules: Vec<String> = match (edit, &applied) {
+        (Edit::Enable(modules), _) => modules.clone(),
+        (_, Some(options)) => absent(&options.modules, set),
+        (Edit::Disable(_) | Edit::Apply(_), None) => Vec::new(),
+    };
+    let Some(target) = target(node, set, &offered, edit, &modules).map_err(Unfit::Findings)? else { return Ok(None) };
 
-    let detail: PackageDetail = client.get(&format!("/pkg/packages/{current}")).await?;
-    let mut options = options(&current, detail)?;
+    let mut options = match applied {
+        Some(options) => options,
+        None => options(&client, &current).await?,
+    };
     // The generator takes the modules' names and parameters from the versions that the set will really have.
     let mut known: Vec<PkgInfo> = Vec::new();
     for id in target.iter().chain(set.iter().filter(|id| !target.contains(id))) {
@@ -134,6 +183,7 @@ async fn of_group(group: &str, nodes: &[&ClusterNode], edit: &Edit) -> Result<Op
         }
     }
     match edit {
+        Edit::Apply(_) => {}
         Edit::Enable(modules) => options.modules.extend(modules.iter().filter_map(|module| name_of(module))),
         Edit::Disable(names) => {
             for name in names {
@@ -146,7 +196,7 @@ async fn of_group(group: &str, nodes: &[&ClusterNode], edit: &Edit) -> Result<Op
     }
     let in_target: Vec<PkgInfo> = known.into_iter().filter(|info| target.contains(&info.id())).collect();
     let package = generate(&options, &in_target).map_err(|error| error.problem())?;
-    Ok(Some(GroupConfig { group: group.to_owned(), current, package }))
+    Ok(Some(GroupConfig { group: group.to_owned(), modules, current, package }))
 }
 
 /// The set that a node of the group will have, configs aside; `None` if the edit does not concern it.
@@ -155,10 +205,11 @@ fn target(
     set: &PackageSet,
     offered: &[PkgInfo],
     edit: &Edit,
+    modules: &[String],
 ) -> Result<Option<PackageSet>, Vec<Finding>> {
     match edit {
-        Edit::Enable(modules) => {
-            let change = Change::Install(Install { modules: modules.clone(), configs: BTreeMap::new() });
+        Edit::Enable(_) | Edit::Apply(_) => {
+            let change = Change::Install(Install { modules: modules.to_vec(), configs: BTreeMap::new() });
             // What it has is no question here: the master asks again, for every node.
             let local: BTreeSet<PackageId> = set.iter().cloned().collect();
             let facts = Facts { role: node.role, group: &node.group, current: set, local: &local, available: offered };
@@ -174,7 +225,14 @@ fn target(
     }
 }
 
-fn options(config: &PackageId, detail: PackageDetail) -> Result<Options, Problem> {
+/// The packages of these names that the set lacks.
+fn absent(names: &BTreeSet<PackageName>, set: &PackageSet) -> Vec<String> {
+    names.iter().filter(|name| set.named(name).next().is_none()).map(ToString::to_string).collect()
+}
+
+/// What the config was made from, as a node that has it says.
+async fn options(client: &Client, config: &PackageId) -> Result<Options, Problem> {
+    let detail: PackageDetail = client.get(&format!("/pkg/packages/{config}")).await?;
     let unusable = |why: String| {
         Problem::new(ExitCode::Refused, "no-options", format!("the options in `{config}` can't be edited: {why}"))
             .hint("generate a config anew with `dcos config generate`")

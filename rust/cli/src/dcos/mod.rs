@@ -21,7 +21,7 @@ mod summary;
 use clap::CommandFactory as _;
 use dcos_core::{ExitCode, Problem};
 
-use self::args::{Arguments, Command};
+use self::args::{Arguments, Command, ConfigCommand};
 use crate::client::Client;
 use crate::output::Format;
 use crate::usage;
@@ -47,7 +47,10 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Problem> {
         Command::Deploy(command) => wait(deploy::run(&client()?, format, command)),
         Command::Slave(command) => wait(slave::run(&client()?, format, command)),
         Command::Repo(command) => crate::repo::run(format, command),
-        Command::Config(command) => crate::config::run(format, command),
+        Command::Config(ConfigCommand::Apply { options, set, site, change }) => {
+            wait(change::apply(&client()?, format, options.as_deref(), set, &site, &change))
+        }
+        Command::Config(ConfigCommand::Local(command)) => crate::config::run(format, command),
         Command::Doctor { node } => wait(doctor::run(format, &node)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "dcos", &mut std::io::stdout());

@@ -15,6 +15,9 @@ const REASON: usize = 160;
 pub(super) fn change(change: &Change) -> String {
     match change {
         Change::Upgrade(upgrade) => format!("upgrade to mesos {}", upgrade.mesos),
+        Change::Install(install) if install.modules.is_empty() => {
+            format!("config of {}", install.configs.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
+        }
         Change::Install(install) => format!("install {}", join(&install.modules)),
         Change::Uninstall(uninstall) => format!("uninstall {}", join(&uninstall.modules)),
         Change::Set(groups) => {
