@@ -1,12 +1,10 @@
 //! From a request for a deployment to a draft: every node that it may concern is asked what it has.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use dcos_api::types::deploy::{Amount, CreateDeployment, DeploymentPlan, PlannedNode, Strategy, Targets, plan_refused};
 use dcos_core::Problem;
 use dcos_core::attempt::AttemptReport;
-use dcos_core::validate::Finding;
 use tokio::task::JoinSet;
 
 use super::handle::DeployHandle;
@@ -15,27 +13,10 @@ use crate::inventory::Listed;
 use crate::plan::{Draft, Look, Observed, plan};
 use crate::view;
 
-/// Nodes keep what their repositories offer for up to five seconds: what was published just before the request may be
-/// missing so long. So a plan that lacks packages is tried again until then.
-const LOOKS: u32 = 4;
-
-/// How long to wait before nodes are asked again what their repositories offer.
-const PAUSE: Duration = Duration::from_secs(2);
-
 impl DeployHandle {
     /// Drafts a deployment.
     pub(super) async fn draft(&self, request: &CreateDeployment) -> Result<Draft, Problem> {
-        let mut looks = 1;
-        loop {
-            match plan(request, &self.look(&request.targets).await?) {
-                Ok(draft) => return Ok(draft),
-                Err(findings) if looks < LOOKS && findings.iter().any(may_pass) => {
-                    tokio::time::sleep(PAUSE).await;
-                    looks += 1;
-                }
-                Err(findings) => return Err(plan_refused(findings)),
-            }
-        }
+        plan(request, &self.look(&request.targets).await?).map_err(plan_refused)
     }
 
     /// Asks the nodes that `targets` may mean, and all masters, what they have.
@@ -95,11 +76,6 @@ impl DeployHandle {
             tracing::warn!(?nodes, problem = problem.detail, "nodes that came back were not caught up");
         }
     }
-}
-
-/// Whether a finding may be gone in a moment.
-fn may_pass(finding: &Finding) -> bool {
-    matches!(finding.code.as_str(), "not-available" | "repositories-unreachable")
 }
 
 async fn observe(shared: &Shared, listed: Listed, meant: bool) -> Observed {
