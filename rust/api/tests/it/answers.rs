@@ -236,9 +236,16 @@ async fn the_repositories_are_asked_once_for_all_who_wait_and_again_for_who_come
     let get = || request("GET", "/pkg/available", None, Some("reader"));
     // The fake's repositories can't be reached at first.
     assert_eq!(refusal(&router, get()).await.status, 503);
-    let asks: Vec<_> = (0..8).map(|_| tokio::spawn(router.clone().oneshot(get()))).collect();
-    for asked in asks {
-        assert_eq!(asked.await.unwrap().unwrap().status(), 200);
+    // They are slow, so that whoever comes meanwhile has to wait.
+    let (answer, slow) = std::sync::mpsc::channel();
+    *node.slow.lock().unwrap() = Some(slow);
+    let mut asks: Vec<_> = (0..8).map(|_| Box::pin(router.clone().oneshot(get()))).collect();
+    for ask in &mut asks {
+        assert!(ask.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    answer.send(()).unwrap();
+    for ask in asks {
+        assert_eq!(ask.await.unwrap().status(), 200);
     }
     // Once for the first, who did not wait, and once for the seven who came meanwhile.
     assert_eq!(node.available.load(Ordering::SeqCst), 1 + 2);

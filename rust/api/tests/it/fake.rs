@@ -1,7 +1,7 @@
 //! A node and a controller that are none: each method answers with the example that documents it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 
 use axum::Router;
 use axum::body::Body;
@@ -59,11 +59,13 @@ pub(crate) struct FakeNode {
     pub(crate) new: bool,
     /// How often its repositories were asked. They can't be reached the first time.
     pub(crate) available: AtomicU32,
+    /// Until when the next answer of its repositories takes.
+    pub(crate) slow: Mutex<Option<mpsc::Receiver<()>>>,
 }
 
 impl Default for FakeNode {
     fn default() -> Self {
-        Self { new: false, available: AtomicU32::new(1) }
+        Self { new: false, available: AtomicU32::new(1), slow: Mutex::default() }
     }
 }
 
@@ -82,6 +84,9 @@ impl NodeBackend for FakeNode {
     }
 
     fn available(&self) -> Result<AvailablePackages, Problem> {
+        if let Some(slow) = self.slow.lock().unwrap().take() {
+            slow.recv().unwrap();
+        }
         match self.available.fetch_add(1, Ordering::SeqCst) {
             0 => Err(Problem::new(ExitCode::Unreachable, "unreachable", "the repository does not answer")),
             _ => Ok(example("pkg/available.json")),
