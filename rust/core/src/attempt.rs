@@ -42,6 +42,25 @@ impl AttemptState {
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Confirmed | Self::Unconfirmed | Self::RolledBack | Self::Lost | Self::Cancelled)
     }
+
+    /// The state in words, for a sentence.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Staged => "staged",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Switched => "switched",
+            Self::Starting => "starting",
+            Self::Watching => "watching",
+            Self::Confirmed => "confirmed",
+            Self::Unconfirmed => "unconfirmed",
+            Self::RollingBack => "rolling back",
+            Self::RolledBack => "rolled back",
+            Self::Lost => "lost",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// What a check of health said.

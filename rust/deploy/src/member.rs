@@ -420,31 +420,12 @@ impl Node<'_> {
                 self.fail(Stage::Doubtful, format!("could not tell within {seconds} s: {detail}"), Vec::new());
             }
             Stage::Watching(seen) => {
-                let text = format!("was not well within {seconds} s, last seen {}{trouble}", word(seen));
+                let text = format!("was not well within {seconds} s, last seen {}{trouble}", seen.word());
                 self.fail(Stage::Failed, text, Vec::new());
             }
             Stage::Beginning => self.refuse(format!("did not answer within {seconds} s{trouble}")),
             _ => self.fail(Stage::Failed, format!("was not heard of within {seconds} s{trouble}"), Vec::new()),
         }
-    }
-}
-
-/// A state as the wire has it.
-pub(crate) fn word(state: AttemptState) -> &'static str {
-    match state {
-        AttemptState::Planned => "planned",
-        AttemptState::Staged => "staged",
-        AttemptState::Stopping => "stopping",
-        AttemptState::Stopped => "stopped",
-        AttemptState::Switched => "switched",
-        AttemptState::Starting => "starting",
-        AttemptState::Watching => "watching",
-        AttemptState::Confirmed => "confirmed",
-        AttemptState::Unconfirmed => "unconfirmed",
-        AttemptState::RollingBack => "rolling back",
-        AttemptState::RolledBack => "rolled back",
-        AttemptState::Lost => "lost",
-        AttemptState::Cancelled => "cancelled",
     }
 }
 

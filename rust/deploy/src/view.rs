@@ -8,7 +8,6 @@ use dcos_core::attempt::AttemptState;
 
 use crate::event::Now;
 use crate::gate::{self, Closed};
-use crate::member;
 use crate::rollout;
 use crate::state::{Ending, Member, Phase, Rollout, Stage, State, Stop};
 
@@ -235,8 +234,8 @@ impl<'a> Context<'a> {
             Stage::Ready => self.why_not_started(index, member),
             Stage::Beginning => "is asked for a ticket".to_owned(),
             Stage::Going => in_silence("is told to go"),
-            Stage::Watching(seen) if member.detail.is_empty() => in_silence(member::word(seen)),
-            Stage::Watching(seen) => in_silence(&format!("{}: {}", member::word(seen), member.detail)),
+            Stage::Watching(seen) if member.detail.is_empty() => in_silence(seen.word()),
+            Stage::Watching(seen) => in_silence(&format!("{}: {}", seen.word(), member.detail)),
             Stage::Checking => in_silence("its set is read again"),
             Stage::Settled
             | Stage::Doubtful

@@ -72,7 +72,7 @@ pub(super) fn resume(format: Format, place: &Place) -> Result<ExitCode, Problem>
     }
     format.print(&status, |status| match &status.attempt {
         Some(attempt) => {
-            format!("attempt `{}` stands at {}; the helper goes on with it", attempt.attempt, word(attempt.state))
+            format!("attempt `{}` stands at {}; the helper goes on with it", attempt.attempt, attempt.state.word())
         }
         None => format!("no attempt is under way; {}", running_line(Some(status))),
     });
@@ -118,7 +118,7 @@ fn follow(format: Format, place: &Place, name: &str) -> Result<ExitCode, Problem
                 .hint("`dcos-restart-helper status` shows the last ones"));
         };
         if told != Some((report.state, report.detail.clone())) {
-            say(&format!("{:<12} {}", word(report.state), report.detail));
+            say(&format!("{:<12} {}", report.state.word(), report.detail));
             told = Some((report.state, report.detail.clone()));
         }
         if report.state.is_final() {
@@ -157,10 +157,10 @@ pub(super) fn render_status(status: &Status) -> String {
     }
     match (&status.attempt, status.last_attempts.first()) {
         (Some(attempt), _) => {
-            lines.push(format!("attempt `{}`: {}, {}", attempt.attempt, word(attempt.state), attempt.detail));
+            lines.push(format!("attempt `{}`: {}, {}", attempt.attempt, attempt.state.word(), attempt.detail));
         }
         (None, Some(last)) => {
-            lines.push(format!("last attempt `{}`: {}, {}", last.attempt, word(last.state), last.detail));
+            lines.push(format!("last attempt `{}`: {}, {}", last.attempt, last.state.word(), last.detail));
         }
         (None, None) => {}
     }
@@ -194,25 +194,7 @@ fn render_end(report: &AttemptReport, status: &Status) -> String {
         lines.extend(unwell.map(|check| format!("  {}: {}", check.name, check.detail)));
     }
     let absence = report.absence_ms.map(|absence| format!(", Mesos was absent for {absence} ms"));
-    lines.push(format!("attempt `{}`: {}{}", report.attempt, word(report.state), absence.unwrap_or_default()));
+    lines.push(format!("attempt `{}`: {}{}", report.attempt, report.state.word(), absence.unwrap_or_default()));
     lines.push(running_line(Some(status)));
     lines.join("\n")
-}
-
-const fn word(state: AttemptState) -> &'static str {
-    match state {
-        AttemptState::Planned => "planned",
-        AttemptState::Staged => "staged",
-        AttemptState::Stopping => "stopping",
-        AttemptState::Stopped => "stopped",
-        AttemptState::Switched => "switched",
-        AttemptState::Starting => "starting",
-        AttemptState::Watching => "watching",
-        AttemptState::Confirmed => "confirmed",
-        AttemptState::Unconfirmed => "unconfirmed",
-        AttemptState::RollingBack => "rolling back",
-        AttemptState::RolledBack => "rolled back",
-        AttemptState::Lost => "lost",
-        AttemptState::Cancelled => "cancelled",
-    }
 }
