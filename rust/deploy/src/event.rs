@@ -76,6 +76,22 @@ pub enum Order {
     Pulse,
     /// A node has news of an attempt.
     Ping(Ping),
+    /// Put a document of another part in the place of the one before it.
+    Keep(Keep),
+}
+
+/// A change of one of the documents that other parts keep in the log ([`Fact::Document`]). It is refused unless the
+/// document is still as its writer last saw it, so that two writers never lose each other's changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// What it is one of.
+    pub kind: &'static str,
+    /// Its name among those.
+    pub id: String,
+    /// What it said; `None` if there was none.
+    pub before: Option<serde_json::Value>,
+    /// What it shall say; `None` to forget it.
+    pub after: Option<serde_json::Value>,
 }
 
 /// A node as the inventory has it.

@@ -8,7 +8,7 @@ use dcos_api::types::deploy::{DeploymentCommand, Halt};
 use dcos_core::attempt::Ping;
 use dcos_core::{ExitCode, Problem};
 
-use crate::event::{Action, Now, Order, Outcome, ReplyTo};
+use crate::event::{Action, Keep, Now, Order, Outcome, ReplyTo};
 use crate::member::refusal;
 use crate::plan::Draft;
 use crate::state::{DEPLOYMENTS, Desk, Ending, Fact, Header, Member, Paused, Phase, Rollout, Stage, Stop, Work};
@@ -35,6 +35,7 @@ pub(crate) fn carry_out(
             Ok(Outcome::Done)
         }
         Order::Ping(ping) => pinged(rollouts, desk, &ping, now),
+        Order::Keep(change) => keep(desk, change),
     };
     desk.actions.push(Action::Reply(reply, outcome));
 }
@@ -287,6 +288,21 @@ fn resume(
     desk.facts.push(desk.halts_fact());
     desk.tell("resume", (None, None), format!("{} cleared halt `{}`: {note}", name(by), halt.id), now);
     rollouts.values_mut().filter(|rollout| !rollout.is_over()).for_each(|it| rollout::advance(it, desk, now));
+    Ok(Outcome::Done)
+}
+
+/// Replaces a document of another part, if it is still what its writer saw.
+fn keep(desk: &mut Desk, change: Keep) -> Result<Outcome, Problem> {
+    let name = (change.kind.to_owned(), change.id);
+    if desk.documents.get(&name) != change.before.as_ref() {
+        let text = format!("the {} `{}` was changed meanwhile", name.0, name.1);
+        return Err(refusal(ExitCode::Conflict, "changed-meanwhile", text).hint("look at it again, and decide anew"));
+    }
+    match &change.after {
+        Some(body) => drop(desk.documents.insert(name.clone(), body.clone())),
+        None => drop(desk.documents.remove(&name)),
+    }
+    desk.facts.push(Fact::Document { kind: name.0, id: name.1, body: change.after });
     Ok(Outcome::Done)
 }
 

@@ -8,7 +8,7 @@ use dcos_core::Role;
 use dcos_core::attempt::{AttemptState, Ping};
 
 use crate::bench::{Bench, refused, set, silent};
-use crate::event::{Answer, Order, Outcome, Request};
+use crate::event::{Answer, Keep, Order, Outcome, Request};
 use crate::state::DEPLOYMENTS;
 use crate::view;
 
@@ -353,4 +353,20 @@ fn old_deployments_are_forgotten_and_numbers_go_on() {
     assert_eq!(events.events[0].number, 1);
     let numbers: Vec<u64> = events.events.iter().map(|event| event.number).collect();
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1));
+}
+
+#[test]
+fn a_document_of_another_part_is_kept_across_restarts_and_changed_only_by_who_saw_it_last() {
+    let keep = |before: Option<&str>, after: Option<&str>| {
+        let value = |text: Option<&str>| text.map(serde_json::Value::from);
+        Order::Keep(Keep { kind: "operation", id: "o1".to_owned(), before: value(before), after: value(after) })
+    };
+    let mut bench = Bench::restarting(0, 1, "{}");
+    bench.order(keep(None, Some("asked"))).unwrap().unwrap();
+    bench.successor();
+    assert_eq!(bench.order(keep(None, Some("again"))).unwrap().unwrap_err().name(), "changed-meanwhile");
+    bench.order(keep(Some("asked"), Some("made"))).unwrap().unwrap();
+    bench.order(keep(Some("made"), None)).unwrap().unwrap();
+    bench.successor();
+    assert_eq!(bench.order(keep(None, Some("anew"))).unwrap(), Ok(Outcome::Done));
 }

@@ -70,6 +70,16 @@ pub enum Fact {
     },
     /// Something happened.
     Event(DeployEvent),
+    /// A document that another part of the cluster's control keeps here: an operation of provisioning, a join token. The
+    /// controller stores it and looks at nothing of it.
+    Document {
+        /// What it is one of, such as `operation`.
+        kind: String,
+        /// Its name among those.
+        id: String,
+        /// What it says; `None` once it is forgotten.
+        body: Option<serde_json::Value>,
+    },
 }
 
 /// A deployment.
@@ -282,6 +292,8 @@ pub(crate) struct Desk {
     pub(crate) desired: BTreeMap<String, PackageSet>,
     pub(crate) events: VecDeque<DeployEvent>,
     pub(crate) newest_event: u64,
+    /// What other parts keep here, by kind and id.
+    pub(crate) documents: BTreeMap<(String, String), serde_json::Value>,
 
     /// Since when this controller acts.
     pub(crate) office: u64,
@@ -338,6 +350,12 @@ impl State {
         let desired = self.desk.desired.iter();
         facts.extend(desired.map(|(group, set)| Fact::Desired { group: group.clone(), set: set.clone() }));
         facts.extend(self.desk.events.iter().cloned().map(Fact::Event));
+        let documents = self.desk.documents.iter();
+        facts.extend(documents.map(|((kind, id), body)| Fact::Document {
+            kind: kind.clone(),
+            id: id.clone(),
+            body: Some(body.clone()),
+        }));
         facts
     }
 
@@ -366,6 +384,8 @@ impl State {
             }
             Fact::Desired { group, set } => drop(self.desk.desired.insert(group, set)),
             Fact::Event(event) => self.desk.keep_event(event),
+            Fact::Document { kind, id, body: Some(body) } => drop(self.desk.documents.insert((kind, id), body)),
+            Fact::Document { kind, id, body: None } => drop(self.desk.documents.remove(&(kind, id))),
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::{Message, Shared, because, unavailable};
-use crate::event::{Now, Order, Outcome};
+use crate::event::{Keep, Now, Order, Outcome};
 use crate::inventory::Listed;
 use crate::state::State;
 use crate::view;
@@ -198,6 +198,26 @@ impl DeployHandle {
     /// If the controller has no state to show.
     pub async fn events(&self, after: u64) -> Result<DeployEvents, Problem> {
         self.read(move |state, _| view::events(state, after)).await
+    }
+
+    /// The documents of a kind that another part keeps in the log, by id.
+    ///
+    /// # Errors
+    /// If the controller has no state to show.
+    pub async fn documents(&self, kind: &'static str) -> Result<Vec<(String, serde_json::Value)>, Problem> {
+        self.read(move |state, _| {
+            let all = state.desk.documents.iter();
+            all.filter(|((of, _), _)| of == kind).map(|((_, id), body)| (id.clone(), body.clone())).collect()
+        })
+        .await
+    }
+
+    /// Changes a document that another part keeps in the log. It is on stable storage when this returns.
+    ///
+    /// # Errors
+    /// `changed-meanwhile` if it is not what `change` says that it was, or that the controller can't act now.
+    pub async fn keep(&self, change: Keep) -> Result<(), Problem> {
+        self.order(Order::Keep(change), None).await.map(drop)
     }
 
     async fn deployment(&self, number: u64) -> Result<Deployment, Problem> {
