@@ -65,6 +65,14 @@ pub enum Kind {
     Plain,
 }
 
+impl Kind {
+    /// Whether a site's own repository may offer packages of this kind. Whoever holds a site's keys may configure Mesos,
+    /// but neither replace it nor take it away.
+    pub const fn is_for_sites(self) -> bool {
+        matches!(self, Self::MesosConfig | Self::Plain)
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

@@ -23,6 +23,8 @@ pub struct PackageFacts {
     pub id: PackageId,
     /// What is in the store; `None` if it is not local.
     pub local: Option<LocalFacts>,
+    /// The repository that has revoked it, if one has.
+    pub revoked: Option<String>,
 }
 
 /// What is known of a local package.
@@ -90,6 +92,8 @@ pub struct NodeFacts {
     pub role: Option<Role>,
     /// The node is to be given up: the set needs no dcos-bits.
     pub leave: bool,
+    /// The node is in this set already, or goes back to it: what was revoked since is noted, not held against it.
+    pub back: bool,
 }
 
 impl SetFacts {

@@ -8,6 +8,7 @@ use crate::role::Kind;
 
 pub(super) fn check(set: &SetFacts, node: &NodeFacts, findings: &mut Findings) {
     presence(set, findings);
+    revoked(set, node, findings);
     exactly_one(set, Kind::Mesos, "no-mesos", "several-mesos", findings);
     exactly_one(set, Kind::MesosConfig, "no-mesos-config", "several-mesos-configs", findings);
     one_version(set, findings);
@@ -38,6 +39,20 @@ fn presence(set: &SetFacts, findings: &mut Findings) {
                 findings.problem("damaged", [id], message, Some(&hint));
             }
             Some(_) => {}
+        }
+    }
+}
+
+/// A node is never left without a set that it had: what it runs may be started, and what it ran may be gone back to.
+fn revoked(set: &SetFacts, node: &NodeFacts, findings: &mut Findings) {
+    for package in &set.packages {
+        let Some(repository) = &package.revoked else { continue };
+        let message = format!("`{}` was revoked by the {repository} repository", package.id);
+        let hint = Some("use another version of it");
+        if node.back {
+            findings.note("revoked", [&package.id], message, hint);
+        } else {
+            findings.problem("revoked", [&package.id], message, hint);
         }
     }
 }

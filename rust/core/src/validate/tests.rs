@@ -10,7 +10,7 @@ use crate::config::MesosConfig;
 use crate::pkginfo::PkgInfo;
 use crate::role::Role;
 
-const NODE: NodeFacts = NodeFacts { role: Some(Role::Agent), leave: false };
+const NODE: NodeFacts = NodeFacts { role: Some(Role::Agent), leave: false, back: false };
 
 fn package(pkginfo: &str, paths: &[&str]) -> PackageFacts {
     let pkginfo = PkgInfo::parse(pkginfo).unwrap();
@@ -22,7 +22,7 @@ fn package(pkginfo: &str, paths: &[&str]) -> PackageFacts {
         linked.insert((*path).to_owned(), false);
     }
     let local = LocalFacts { damage: Vec::new(), linked, config: None, libraries: BTreeMap::new(), pkginfo };
-    PackageFacts { id: local.pkginfo.id(), local: Some(local) }
+    PackageFacts { id: local.pkginfo.id(), local: Some(local), revoked: None }
 }
 
 fn config(text: &str) -> PackageFacts {
@@ -114,14 +114,25 @@ fn a_good_set_is_valid() {
 
 #[test]
 fn the_empty_set_is_never_valid() {
-    assert_eq!(codes(&SetFacts::default(), &NodeFacts { role: None, leave: true }), ["empty-set"]);
+    assert_eq!(codes(&SetFacts::default(), &NodeFacts { role: None, leave: true, back: false }), ["empty-set"]);
+}
+
+#[test]
+fn what_was_revoked_is_not_entered_and_only_noted_on_the_way_back() {
+    let mut set = good();
+    set.packages[0].revoked = Some("release".to_owned());
+    assert_eq!(codes(&set, &NODE), ["revoked"]);
+    let back = validate(&set, &NodeFacts { back: true, ..NODE });
+    assert!(back.valid);
+    assert_eq!(back.notes.len(), 1);
+    assert_eq!((back.notes[0].code.as_str(), &back.notes[0].packages[0]), ("revoked", &set.packages[0].id));
 }
 
 #[test]
 fn each_rule_about_packages_has_a_case() {
     let other_mesos =
         r#"{"format":1,"name":"mesos-fork","version":"1.11.0","kind":"mesos","mesos":{"version":"1.11.0"}}"#;
-    let missing = PackageFacts { id: "absent--1".parse().unwrap(), local: None };
+    let missing = PackageFacts { id: "absent--1".parse().unwrap(), local: None, revoked: None };
     for (set, expected) in [
         (without("dcos-bits"), "no-dcos-bits"),
         (with(package(other_mesos, &[])), "several-mesos"),

@@ -27,7 +27,14 @@ pub(crate) fn gather(store: &Store, set: &PackageSet) -> Result<SetFacts, StoreE
         found.push((id.clone(), look(store, id)?));
     }
     probe(store, &mut found);
-    let packages = found.into_iter().map(|(id, local)| PackageFacts { id, local: local.map(|(local, _)| local) });
+    let revocations = store.revocations()?;
+    let packages = found.into_iter().map(|(id, local)| {
+        let local = local.map(|(local, _)| local);
+        // Of what is not here nobody knows the kind; the word of the release repository counts for all of them.
+        let kind = local.as_ref().map_or(Kind::Mesos, |local| local.pkginfo.kind);
+        let revoked = revocations.of(&id, kind).map(str::to_owned);
+        PackageFacts { id, local, revoked }
+    });
     Ok(SetFacts { packages: packages.collect() })
 }
 

@@ -33,6 +33,15 @@ pub struct Activation {
     pub leave: bool,
 }
 
+/// Where a set that is judged would lead the node.
+#[derive(Clone, Copy, Default)]
+struct Way {
+    /// Away from dcos-bits.
+    leave: bool,
+    /// To where it was before.
+    back: bool,
+}
+
 /// The files of a generation, other than links.
 struct Rendered {
     set: SetDocument,
@@ -46,7 +55,7 @@ impl Store {
     /// # Errors
     /// If the store can't be read. A set that is not valid is no error here.
     pub fn validate(&self, set: &PackageSet) -> Result<Report, StoreError> {
-        self.validate_to(set, false).map(|(report, _)| report)
+        self.validate_to(set, Way::default()).map(|(report, _)| report)
     }
 
     /// The same for a set that may be without dcos-bits.
@@ -54,12 +63,15 @@ impl Store {
     /// # Errors
     /// As [`Store::validate`].
     pub fn validate_leaving(&self, set: &PackageSet) -> Result<Report, StoreError> {
-        self.validate_to(set, true).map(|(report, _)| report)
+        self.validate_to(set, Way { leave: true, back: false }).map(|(report, _)| report)
     }
 
-    fn validate_to(&self, set: &PackageSet, leave: bool) -> Result<(Report, SetFacts), StoreError> {
+    fn validate_to(&self, set: &PackageSet, way: Way) -> Result<(Report, SetFacts), StoreError> {
         let facts = gather(self, set)?;
-        let node = NodeFacts { role: self.node().map(|node| node.config.role), leave };
+        let role = self.node().map(|node| node.config.role);
+        // An active set that can't be read excuses nothing, and is for others to complain about.
+        let back = way.back || matches!(self.active(), Ok(Some(active)) if active.set == *set);
+        let node = NodeFacts { role, leave: way.leave, back };
         Ok((validate::validate(&facts, &node), facts))
     }
 
@@ -68,12 +80,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::InvalidSet`] with the whole report, [`StoreError::NoNode`], or if the store can't be written.
     pub fn stage(&self, locked: &Locked, set: &PackageSet) -> Result<Generation, StoreError> {
-        self.stage_to(locked, set, false)
+        self.stage_to(locked, set, Way::default())
     }
 
-    fn stage_to(&self, _locked: &Locked, set: &PackageSet, leave: bool) -> Result<Generation, StoreError> {
+    fn stage_to(&self, _locked: &Locked, set: &PackageSet, way: Way) -> Result<Generation, StoreError> {
         let node = self.node().ok_or(StoreError::NoNode)?;
-        let (report, facts) = self.validate_to(set, leave)?;
+        let (report, facts) = self.validate_to(set, way)?;
         let (true, Some((_, config)), Some(mesos_version)) = (report.valid, facts.config(), facts.mesos_version())
         else {
             return Err(StoreError::InvalidSet(report));
@@ -211,7 +223,7 @@ impl Store {
         activation: &Activation,
     ) -> Result<Generation, StoreError> {
         self.refuse_running(activation)?;
-        let generation = self.stage_to(locked, set, activation.leave)?;
+        let generation = self.stage_to(locked, set, Way { leave: activation.leave, back: false })?;
         self.enter(locked, generation)
     }
 
@@ -225,9 +237,12 @@ impl Store {
         let active = self.active_number()?.ok_or(StoreError::NothingActive)?;
         let generation = self.rollback_choice(active)?.ok_or(StoreError::NoRollbackTarget)?;
         // Its packages may have been damaged since.
-        let (report, _) = self.validate_to(&generation.set, true)?;
+        let (report, _) = self.validate_to(&generation.set, Way { leave: true, back: true })?;
         if !report.valid {
             return Err(StoreError::InvalidSet(report));
+        }
+        for note in &report.notes {
+            tracing::warn!(code = note.code, "{}", note.message);
         }
         self.enter(locked, generation)
     }

@@ -163,6 +163,37 @@ fn a_tree_whose_manifest_got_lost_is_replaced_by_adding_it_again() {
 }
 
 #[test]
+fn what_was_revoked_is_not_entered_but_may_be_in_use_and_gone_back_to() {
+    let node = Node::new();
+    let store = node.store();
+    let (old, new) = (node.add_set("1.10.0"), node.add_set("1.11.0"));
+    node.activate(&old);
+    let revoke = |id: &str| store.record_revoked("release", [&id.parse().unwrap()]).unwrap();
+    revoke("mesos--1.11.0");
+    let activate = |set| store.activate(&store.lock("test").unwrap(), set, &Activation::default());
+    let refused = activate(&new).unwrap_err();
+    let StoreError::InvalidSet(report) = &refused else { panic!("{refused}") };
+    assert_eq!(report.problems.iter().map(|problem| problem.code.as_str()).collect::<Vec<_>>(), ["revoked"]);
+    assert_eq!(Problem::from(refused).exit_code().number(), 3);
+    assert!(NodeStore::stage(&store, &new).is_err());
+
+    // The set that the node is in: noted, and no more.
+    revoke("mesos--1.10.0");
+    let report = store.validate(&old).unwrap();
+    assert!(report.valid && report.notes[0].code == "revoked", "{report:?}");
+    assert_eq!(activate(&old).unwrap().number, 1);
+    assert_eq!(store.launch(1).unwrap().generation.number, 1);
+
+    // Once it has left that, only a rollback leads there again.
+    let mesos = r#""kind":"mesos","mesos":{"version":"1.11.1"}"#;
+    let third = new.with(&[node.add("mesos--1.11.1", mesos, &[("bin/mesos-agent!", ""), ("lib/libmesos.so", "")])]);
+    assert_eq!(activate(&third).unwrap().number, 2);
+    assert!(matches!(activate(&old), Err(StoreError::InvalidSet(_))));
+    let locked = store.lock("test").unwrap();
+    assert_eq!(store.rollback(&locked, &Activation::default()).unwrap().number, 1);
+}
+
+#[test]
 fn a_set_is_made_ready_entered_and_left() {
     let node = Node::new();
     let store = node.store();
