@@ -171,28 +171,53 @@ impl Agent {
     /// # Errors
     /// As [`Agent::new`].
     pub fn from_environment(environment: &BTreeMap<String, String>, facts: &MesosFacts) -> Result<Self, Malformed> {
+        let hostname = match (&facts.hostname, environment.get("MESOS_HOSTNAME_LOOKUP").map(String::as_str)) {
+            (Some(name), _) => Hostname::Given(name.clone()),
+            (None, Some("false" | "0")) => Hostname::Address(facts.ip),
+            (None, _) => Hostname::LookedUp(facts.ip),
+        };
+        Self::of(environment, facts.attributes.as_deref().unwrap_or_default(), hostname, facts.port)
+    }
+
+    fn of(
+        environment: &BTreeMap<String, String>,
+        attributes: &str,
+        hostname: Hostname,
+        port: u16,
+    ) -> Result<Self, Malformed> {
         let flag = |name: &str| environment.get(name).map(String::as_str);
         let policy = match flag("MESOS_RECONFIGURATION_POLICY") {
             None | Some("equal") => Policy::Equal,
             Some("additive") => Policy::Additive,
             Some(other) => return Err(Malformed::new(other, "a policy is `equal` or `additive`")),
         };
-        let hostname = match (&facts.hostname, flag("MESOS_HOSTNAME_LOOKUP")) {
-            (Some(name), _) => Hostname::Given(name.clone()),
-            (None, Some("false" | "0")) => Hostname::Address(facts.ip),
-            (None, _) => Hostname::LookedUp(facts.ip),
-        };
         Ok(Self {
             resources: Resources::parse(
                 flag("MESOS_RESOURCES").unwrap_or_default(),
                 flag("MESOS_DEFAULT_ROLE").unwrap_or(resources::UNRESERVED),
             )?,
-            attributes: Attributes::parse(facts.attributes.as_deref().unwrap_or_default())?,
+            attributes: Attributes::parse(attributes)?,
             hostname,
-            port: facts.port,
+            port,
             domain: flag("MESOS_DOMAIN").map(Domain::parse).transpose()?,
             policy,
         })
+    }
+
+    /// The agent that is started with a generation's whole environment, the host's facts rendered into it.
+    ///
+    /// # Errors
+    /// As [`Agent::new`], or if its port or host name is missing.
+    pub fn rendered(environment: &BTreeMap<String, String>) -> Result<Self, Malformed> {
+        let flag = |name: &str| environment.get(name).map_or("", String::as_str);
+        let port = flag("MESOS_PORT");
+        let port = port.parse().map_err(|_| Malformed::new(port, "`MESOS_PORT` is no port"))?;
+        // A generation always names its host: left to itself, an agent would ask the resolver.
+        let hostname = match flag("MESOS_HOSTNAME") {
+            "" => return Err(Malformed::new("", "`MESOS_HOSTNAME` is missing")),
+            name => Hostname::Given(name.to_owned()),
+        };
+        Self::of(environment, flag("MESOS_ATTRIBUTES"), hostname, port)
     }
 }
 

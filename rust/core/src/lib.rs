@@ -8,6 +8,7 @@
 //! - [`resolve`](mod@resolve): from a change in an operator's words to the set of one node
 //! - [`validate`]: whether a set can work on a node, and every reason why not
 //! - [`checkpoint`]: whether a restarted agent accepts the checkpoint that it finds
+//! - [`formats`]: which files a release of dcos-bits reads
 //! - [`attempt`]: the states of a restart and what is reported of it
 //! - [`ports`]: what the restart needs of whoever keeps the node's files
 //! - [`problem`], [`exit`]: how a refusal looks over HTTP and to a shell
@@ -19,6 +20,7 @@ pub mod clock;
 pub mod config;
 pub mod digest;
 pub mod exit;
+pub mod formats;
 pub mod id;
 pub mod index;
 pub mod job;

@@ -119,6 +119,9 @@ pub struct DeployFacts {
     /// Other origins that a `report_to` or `callback` may name.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
+    /// On a master: the file with the credentials that nodes which join by a token are given.
+    #[serde(default)]
+    pub join_credentials: Option<PathBuf>,
 }
 
 /// Who keeps Mesos running.
@@ -133,6 +136,9 @@ pub struct SupervisorFacts {
     /// The unit that runs the helper.
     #[serde(default)]
     pub helper_unit: Option<String>,
+    /// The port on which the helper answers `GET /restart/status` while no Mesos does; any free one if absent.
+    #[serde(default)]
+    pub status_port: Option<u16>,
 }
 
 /// The kinds of supervisor.
@@ -159,6 +165,18 @@ pub struct HealthFacts {
     pub stop_deadline: f64,
     /// More paths on Mesos's port that must answer 200.
     pub checks: Vec<String>,
+    /// Other deadlines for single checks, by name: `version`, `recovered`, `registered`, `leading`, or a path.
+    pub deadlines: BTreeMap<String, f64>,
+    /// How long a spent ticket may wait for the helper before the order counts as stale.
+    pub order_life: f64,
+    /// How long a process may take to vanish after SIGKILL.
+    pub kill_deadline: f64,
+    /// The waits between two tries of a lost node's previous set double from this one…
+    pub first_retry: f64,
+    /// …to this one.
+    pub last_retry: f64,
+    /// A Mesos that lives, even if not well, is not stopped for another try before this.
+    pub living_retry: f64,
 }
 
 impl Eq for HealthFacts {}
@@ -215,7 +233,7 @@ fn default_root() -> PathBuf {
 
 impl Default for SupervisorFacts {
     fn default() -> Self {
-        Self { kind: SupervisorKind::Systemd, unit: None, helper_unit: None }
+        Self { kind: SupervisorKind::Systemd, unit: None, helper_unit: None, status_port: None }
     }
 }
 
@@ -223,13 +241,33 @@ impl Default for HealthFacts {
     /// 45 s of hold outlasts the crashes that a new version shows soon after its start; the deadlines leave a rolled
     /// back agent registered again before its master gives it up (75 s: five missed pings of 15 s).
     fn default() -> Self {
-        Self { hold: 45.0, answer_deadline: 10.0, register_deadline: 30.0, stop_deadline: 10.0, checks: Vec::new() }
+        Self {
+            hold: 45.0,
+            answer_deadline: 10.0,
+            register_deadline: 30.0,
+            stop_deadline: 10.0,
+            checks: Vec::new(),
+            deadlines: BTreeMap::new(),
+            order_life: 60.0,
+            kill_deadline: 10.0,
+            first_retry: 2.0,
+            last_retry: 300.0,
+            living_retry: 120.0,
+        }
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self { body: 1024 * 1024, jobs: 64, insecure_allow_anonymous: false, anonymous_reader: false }
+    }
+}
+
+impl MesosFacts {
+    /// The name that Mesos advertises. Left to itself it would ask the resolver, and may say something else than the
+    /// node's own name.
+    pub fn advertised_name(&self) -> String {
+        self.hostname.clone().unwrap_or_else(|| self.ip.to_string())
     }
 }
 
@@ -246,8 +284,7 @@ impl NodeConfig {
 
     /// The node's name: `host:port`, as the master lists it.
     pub fn name(&self) -> String {
-        let host = self.mesos.hostname.clone().unwrap_or_else(|| self.mesos.ip.to_string());
-        format!("{host}:{}", self.mesos.port)
+        format!("{}:{}", self.mesos.advertised_name(), self.mesos.port)
     }
 
     /// The origin of this node's endpoints, such as `http://10.0.0.5:5051`.
@@ -287,8 +324,14 @@ impl NodeConfig {
             ("health.answer_deadline", self.health.answer_deadline),
             ("health.register_deadline", self.health.register_deadline),
             ("health.stop_deadline", self.health.stop_deadline),
+            ("health.order_life", self.health.order_life),
+            ("health.kill_deadline", self.health.kill_deadline),
+            ("health.first_retry", self.health.first_retry),
+            ("health.last_retry", self.health.last_retry),
+            ("health.living_retry", self.health.living_retry),
         ];
-        match seconds.into_iter().find(|(_, value)| !(0.0..=86_400.0).contains(value)) {
+        let deadlines = self.health.deadlines.values().map(|value| ("health.deadlines", *value));
+        match seconds.into_iter().chain(deadlines).find(|(_, value)| !(0.0..=86_400.0).contains(value)) {
             Some((key, _)) => value(key, "is not between 0 and 86400 seconds"),
             None => Ok(()),
         }

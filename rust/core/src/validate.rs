@@ -8,11 +8,18 @@
 //! - `packages`: rules about packages among each other
 //! - `config`: rules about the configuration and the environment
 //! - `modules`: rules about what Mesos is to load
+//! - `checkpoint`: whether an agent accepts what the one before it left, forwards and back
+//!
+//! Whoever wipes the agent's work directory before the start (`clean`) drops [`CHECKPOINT_REFUSED`] from the report:
+//! [`Report::with_clean_work_dir`].
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::PackageId;
 
+mod checkpoint;
+#[cfg(test)]
+mod checkpoint_tests;
 mod config;
 pub mod facts;
 mod modules;
@@ -20,8 +27,9 @@ mod packages;
 #[cfg(test)]
 mod tests;
 
+pub use checkpoint::{CHECKPOINT_REFUSED, NO_WAY_BACK};
 pub use config::HOST_VARIABLES;
-pub use facts::{LibraryFacts, LocalFacts, NodeFacts, PackageFacts, SetFacts};
+pub use facts::{AgentFacts, LeftBy, LibraryFacts, LocalFacts, NodeFacts, PackageFacts, SetFacts};
 
 /// The package that brings dcos-bits itself.
 pub const SELF: &str = "dcos-bits";
@@ -63,8 +71,20 @@ pub fn validate(set: &SetFacts, node: &NodeFacts) -> Report {
         packages::check(set, node, &mut findings);
         config::check(set, node, &mut findings);
         modules::check(set, &mut findings);
+        checkpoint::check(set, node, &mut findings);
     }
     Report { valid: findings.problems.is_empty(), problems: findings.problems, notes: findings.notes }
+}
+
+impl Report {
+    /// The same report for an agent that will find no checkpoint, since its work directory is wiped before.
+    #[must_use]
+    pub fn with_clean_work_dir(mut self) -> Self {
+        self.problems.retain(|problem| problem.code != CHECKPOINT_REFUSED);
+        self.notes.retain(|note| note.code != NO_WAY_BACK);
+        self.valid = self.problems.is_empty();
+        self
+    }
 }
 
 /// What the rules found so far.

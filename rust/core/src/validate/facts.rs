@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::MesosConfig;
+use crate::formats::Formats;
 use crate::id::PackageId;
+use crate::node::MesosFacts;
 use crate::pkginfo::{ModuleInfo, ModuleRecord, PkgInfo};
 use crate::role::{Kind, Role};
 
@@ -40,6 +42,8 @@ pub struct LocalFacts {
     pub config: Option<Result<MesosConfig, String>>,
     /// What is known of its module libraries, by path within the package.
     pub libraries: BTreeMap<String, LibraryFacts>,
+    /// Which files it reads, where it is a dcos-bits that says so; otherwise why that can't be read.
+    pub formats: Option<Result<Formats, String>>,
 }
 
 /// What is known of a module library together with the Mesos of the set.
@@ -86,7 +90,7 @@ pub struct ProbedModule {
 }
 
 /// What is known of a node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeFacts {
     /// What it is in its cluster; `None` if that is not known, and then not judged.
     pub role: Option<Role>,
@@ -94,6 +98,26 @@ pub struct NodeFacts {
     pub leave: bool,
     /// The node is in this set already, or goes back to it: what was revoked since is noted, not held against it.
     pub back: bool,
+    /// What an agent of it finds when it starts again; `None` if it finds nothing, and then nothing is judged by it.
+    pub agent: Option<AgentFacts>,
+}
+
+/// What an agent finds when it starts again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentFacts {
+    /// Who left the checkpoint.
+    pub left_by: LeftBy,
+    /// The facts of the host, as they are now.
+    pub host: MesosFacts,
+}
+
+/// The generation whose agent left a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftBy {
+    /// Its number.
+    pub generation: u64,
+    /// The whole environment of its agent, with the facts that the host had then.
+    pub environment: BTreeMap<String, String>,
 }
 
 impl SetFacts {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Findings, NodeFacts, SELF, SetFacts};
+use crate::formats::{self, Formats, Range};
 use crate::id::{PackageId, PackageName};
 use crate::role::Kind;
 
@@ -22,6 +23,33 @@ pub(super) fn check(set: &SetFacts, node: &NodeFacts, findings: &mut Findings) {
             "the set has no `dcos-bits`: this node could not be reached by dcos-bits any more",
             Some("add the `dcos-bits` package for this Mesos, or say `--leave` to give the node up"),
         );
+    }
+    formats(set, findings);
+}
+
+/// The dcos-bits of the set has to read the store that it will find; see [`crate::formats`].
+fn formats(set: &SetFacts, findings: &mut Findings) {
+    let own = Formats::own();
+    for (id, local) in set.local().filter(|(id, _)| id.name().as_str() == SELF) {
+        let reads = match &local.formats {
+            None => Formats::first(),
+            Some(Ok(reads)) => reads.clone(),
+            Some(Err(why)) => {
+                let message = format!("which files `{id}` reads can't be told: `{}`: {why}", formats::FILE_NAME);
+                findings.problem("store-format", [id], message, None);
+                continue;
+            }
+        };
+        let unread = reads.unreadable(&own).into_iter().map(|it| {
+            let Range { oldest, newest } = it.read;
+            format!("`{}` in format {} (it reads {oldest} to {newest})", it.document, it.written)
+        });
+        let unread: Vec<String> = unread.collect();
+        if !unread.is_empty() {
+            let message = format!("`{id}` can't read what this node's store has: {}", unread.join(", "));
+            let hint = "use a release of dcos-bits that reads both, and leave this one in a second step";
+            findings.problem("store-format", [id], message, Some(hint));
+        }
     }
 }
 

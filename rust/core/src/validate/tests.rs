@@ -10,7 +10,7 @@ use crate::config::MesosConfig;
 use crate::pkginfo::PkgInfo;
 use crate::role::Role;
 
-const NODE: NodeFacts = NodeFacts { role: Some(Role::Agent), leave: false, back: false };
+const NODE: NodeFacts = NodeFacts { role: Some(Role::Agent), leave: false, back: false, agent: None };
 
 fn package(pkginfo: &str, paths: &[&str]) -> PackageFacts {
     let pkginfo = PkgInfo::parse(pkginfo).unwrap();
@@ -21,7 +21,8 @@ fn package(pkginfo: &str, paths: &[&str]) -> PackageFacts {
         }
         linked.insert((*path).to_owned(), false);
     }
-    let local = LocalFacts { damage: Vec::new(), linked, config: None, libraries: BTreeMap::new(), pkginfo };
+    let local =
+        LocalFacts { damage: Vec::new(), linked, config: None, libraries: BTreeMap::new(), formats: None, pkginfo };
     PackageFacts { id: local.pkginfo.id(), local: Some(local), revoked: None }
 }
 
@@ -33,7 +34,7 @@ fn config(text: &str) -> PackageFacts {
     package
 }
 
-const CONFIG: &str = r#"{"format":1,"role":"agent","environment":{"MESOS_RESOURCES":"cpus:1"},
+pub(super) const CONFIG: &str = r#"{"format":1,"role":"agent","environment":{"MESOS_RESOURCES":"cpus:1"},
     "modules":[{"name":"org_example_FizzBuzz","parameters":{"limit":"100"}}]}"#;
 
 const FIZZBUZZ: &str = r#"{"format":1,"name":"fizzbuzz","version":"1.2.0+mesos1.11.0","kind":"module",
@@ -56,7 +57,7 @@ fn fizzbuzz(mesos_version: &str) -> PackageFacts {
     package
 }
 
-fn good() -> SetFacts {
+pub(super) fn good() -> SetFacts {
     let mesos = r#"{"format":1,"name":"mesos","version":"1.11.0","kind":"mesos","mesos":{"version":"1.11.0"}}"#;
     let own = r#"{"format":1,"name":"dcos-bits","version":"0.1.0","kind":"plain"}"#;
     SetFacts {
@@ -97,8 +98,12 @@ fn without(id: &str) -> SetFacts {
 
 fn configured(from: &str, to: &str) -> SetFacts {
     assert!(CONFIG.contains(from), "{from}");
+    with_config(&CONFIG.replace(from, to))
+}
+
+pub(super) fn with_config(text: &str) -> SetFacts {
     let mut set = without("conf");
-    set.packages.insert(0, config(&CONFIG.replace(from, to)));
+    set.packages.insert(0, config(text));
     set
 }
 
@@ -114,7 +119,7 @@ fn a_good_set_is_valid() {
 
 #[test]
 fn the_empty_set_is_never_valid() {
-    assert_eq!(codes(&SetFacts::default(), &NodeFacts { role: None, leave: true, back: false }), ["empty-set"]);
+    assert_eq!(codes(&SetFacts::default(), &NodeFacts { leave: true, ..NodeFacts::default() }), ["empty-set"]);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What validation needs to know of a set, gathered from the store.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use dcos_core::role::Kind;
-use dcos_core::validate::{LibraryFacts, LocalFacts, PackageFacts, SELF, SetFacts};
+use dcos_core::formats::{self, Formats};
+use dcos_core::role::{Kind, Role};
+use dcos_core::validate::{AgentFacts, LeftBy, LibraryFacts, LocalFacts, PackageFacts, SELF, SetFacts};
 use dcos_core::{PackageId, PackageSet, Problem};
 
 use super::links::is_linked;
@@ -13,6 +15,9 @@ use crate::manifest::{Content, Manifest};
 use crate::packages::read_pkginfo;
 use crate::store::{PACKAGES, Store};
 use crate::verify::{Depth, differences};
+
+/// What an agent starts from, below its work directory: a link to what the one before it has said of itself.
+const CHECKPOINT: &str = "meta/slaves/latest";
 
 /// Mesos's library within its package.
 const MESOS_LIBRARY: &str = "lib/libmesos.so";
@@ -52,9 +57,33 @@ fn look(store: &Store, id: &PackageId) -> Result<Option<(LocalFacts, Manifest)>,
         Ok(config) => config.map(Ok),
         Err(error) => Some(Err(Problem::chain(&error))),
     });
+    let formats = match id.name().as_str() == SELF {
+        true => {
+            store.read_package_file(id, formats::FILE_NAME)?.map(|text| Formats::parse(&String::from_utf8_lossy(&text)))
+        }
+        false => None,
+    };
     let linked = manifest.entries.iter().filter(|(path, _)| is_linked(path));
     let linked = linked.map(|(path, content)| (path.clone(), *content == Content::Directory)).collect();
-    Ok(Some((LocalFacts { pkginfo, damage, linked, config, libraries: BTreeMap::new() }, manifest)))
+    Ok(Some((LocalFacts { pkginfo, damage, linked, config, libraries: BTreeMap::new(), formats }, manifest)))
+}
+
+/// What an agent that is started now finds; `None` on a master, and where no agent has left anything.
+///
+/// The checkpoint is the active generation's: a set becomes active only to be started. The facts that the host had then
+/// are in the environment that was rendered from them.
+pub(crate) fn agent(store: &Store) -> Result<Option<AgentFacts>, StoreError> {
+    let Some(node) = store.node().filter(|node| node.config.role == Role::Agent) else { return Ok(None) };
+    let host = node.config.mesos.clone();
+    if std::fs::symlink_metadata(host.work_dir.join(CHECKPOINT)).is_err() {
+        return Ok(None);
+    }
+    let Some(active) = store.active_number()? else { return Ok(None) };
+    let environment: BTreeMap<String, String> = store.launch(active)?.environment.into_iter().collect();
+    // The checkpoint in another work directory is somebody else's, or older than the active generation.
+    let same_place = environment.get("MESOS_WORK_DIR").is_some_and(|left| Path::new(left) == host.work_dir);
+    let left_by = LeftBy { generation: active, environment };
+    Ok(same_place.then_some(AgentFacts { left_by, host }))
 }
 
 /// Fills in what is known of module libraries; nothing if the set has no program to find out, or not one Mesos.
@@ -80,6 +109,20 @@ fn probe(store: &Store, found: &mut [Found]) {
             let Some(digest) = manifest.digest(library) else { continue };
             let answer: LibraryFacts = prober.ask(&path(id, library), digest, &symbols);
             facts.libraries.insert(library.to_owned(), answer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dcos_core::formats::Formats;
+
+    #[test]
+    fn what_is_written_here_is_what_this_release_says_to_read() {
+        let own = Formats::own();
+        let written = [("generation", super::super::document::FORMAT), ("manifest", crate::manifest::FORMAT)];
+        for (document, format) in written.into_iter().chain([("history", super::super::history::FORMAT)]) {
+            assert_eq!(own.reads.get(document).map(|range| range.newest), Some(format), "{document}");
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::store::Store;
 const FILE_NAME: &str = "history.json";
 
 /// The format that this release reads and writes.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// The most entries that are kept: years of them.
 const MAX_ENTRIES: usize = 1000;

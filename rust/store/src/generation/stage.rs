@@ -10,7 +10,7 @@ use dcos_core::{PackageId, PackageSet, validate};
 use jiff::Timestamp;
 
 use super::document::{self, ENVIRONMENT_FILE, SET_FILE, SetDocument, read_environment, write_environment};
-use super::facts::gather;
+use super::facts::{agent, gather};
 use super::links::{self, Link};
 use super::render::{MODULES_FILE, RenderedPackage, Source, has_webui};
 use crate::directory::Directory;
@@ -40,6 +40,8 @@ struct Way {
     leave: bool,
     /// To where it was before.
     back: bool,
+    /// To an agent that need not accept the checkpoint that is there: somebody has judged that, or will wipe it.
+    any_checkpoint: bool,
 }
 
 /// The files of a generation, other than links.
@@ -63,7 +65,7 @@ impl Store {
     /// # Errors
     /// As [`Store::validate`].
     pub fn validate_leaving(&self, set: &PackageSet) -> Result<Report, StoreError> {
-        self.validate_to(set, Way { leave: true, back: false }).map(|(report, _)| report)
+        self.validate_to(set, Way { leave: true, ..Way::default() }).map(|(report, _)| report)
     }
 
     fn validate_to(&self, set: &PackageSet, way: Way) -> Result<(Report, SetFacts), StoreError> {
@@ -71,16 +73,20 @@ impl Store {
         let role = self.node().map(|node| node.config.role);
         // An active set that can't be read excuses nothing, and is for others to complain about.
         let back = way.back || matches!(self.active(), Ok(Some(active)) if active.set == *set);
-        let node = NodeFacts { role, leave: way.leave, back };
+        let agent = if way.any_checkpoint { None } else { agent(self)? };
+        let node = NodeFacts { role, leave: way.leave, back, agent };
         Ok((validate::validate(&facts, &node), facts))
     }
 
     /// Makes a generation of a valid set, durable; the existing one if there is one that says the same.
     ///
+    /// An agent's checkpoint is not judged again: whoever is about to start it has asked [`Store::validate`], and knows
+    /// whether the work directory will be wiped before.
+    ///
     /// # Errors
     /// [`StoreError::InvalidSet`] with the whole report, [`StoreError::NoNode`], or if the store can't be written.
     pub fn stage(&self, locked: &Locked, set: &PackageSet) -> Result<Generation, StoreError> {
-        self.stage_to(locked, set, Way::default())
+        self.stage_to(locked, set, Way { any_checkpoint: true, ..Way::default() })
     }
 
     fn stage_to(&self, _locked: &Locked, set: &PackageSet, way: Way) -> Result<Generation, StoreError> {
@@ -223,7 +229,7 @@ impl Store {
         activation: &Activation,
     ) -> Result<Generation, StoreError> {
         self.refuse_running(activation)?;
-        let generation = self.stage_to(locked, set, Way { leave: activation.leave, back: false })?;
+        let generation = self.stage_to(locked, set, Way { leave: activation.leave, ..Way::default() })?;
         self.enter(locked, generation)
     }
 
@@ -237,7 +243,7 @@ impl Store {
         let active = self.active_number()?.ok_or(StoreError::NothingActive)?;
         let generation = self.rollback_choice(active)?.ok_or(StoreError::NoRollbackTarget)?;
         // Its packages may have been damaged since.
-        let (report, _) = self.validate_to(&generation.set, Way { leave: true, back: true })?;
+        let (report, _) = self.validate_to(&generation.set, Way { leave: true, back: true, ..Way::default() })?;
         if !report.valid {
             return Err(StoreError::InvalidSet(report));
         }

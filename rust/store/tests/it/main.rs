@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod building;
+mod checkpoint;
 mod concurrency;
 mod fixture;
 mod garbage;
