@@ -4,7 +4,7 @@
 //! actions. Then it may die at any point: the next one rebuilds the state from the facts, is told that it took office,
 //! and asks the nodes that were under way how far they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::event::{Action, Event, Now, Outcome, Request, Seen, Step};
 use crate::member::{self, TICKET_LIFE};
@@ -20,9 +20,14 @@ pub fn next(mut state: State, event: Event, now: Now) -> (State, Step) {
             take_office(rollouts, desk, now);
             advance_all(rollouts, desk, now);
         }
-        Event::Tick => advance_all(rollouts, desk, now),
+        Event::Tick => {
+            desk.going.retain(|_, dead_at| *dead_at > now.mono);
+            advance_all(rollouts, desk, now);
+        }
         Event::Inventory(seen) => {
             take_inventory(desk, seen, now);
+            // Who is there and who is not may have changed for every node.
+            rollouts.values_mut().for_each(|rollout| rollout.swept = None);
             advance_all(rollouts, desk, now);
             catch_up(rollouts, desk);
         }
@@ -59,13 +64,13 @@ fn take_office(rollouts: &mut BTreeMap<u64, Rollout>, desk: &mut Desk, now: Now)
         rollout.phase_since = now.mono;
         for index in 0..rollout.members.len() {
             let since = rollout.members[index].stage.is_in_flight().then_some(now.mono);
-            rollout.members[index].work = Work { since, ..Work::default() };
+            rollout.members.edit(index).work = Work { since, ..Work::default() };
             match rollout.members[index].stage {
                 // No `go` was sent for this attempt: it would have been written down.
                 Stage::Beginning => {
                     desk.cancel(rollout, index);
                     desk.enter(rollout, index, Stage::Ready, String::new(), now);
-                    rollout.members[index].work = Work::default();
+                    rollout.members.edit(index).work = Work::default();
                 }
                 // A `go` may have been sent just before the end of the last term.
                 Stage::Going => {
@@ -90,22 +95,32 @@ fn take_office(rollouts: &mut BTreeMap<u64, Rollout>, desk: &mut Desk, now: Now)
 }
 
 fn take_inventory(desk: &mut Desk, seen: Vec<Seen>, now: Now) {
-    let mut nodes = desk.inventory.take().map(|inventory| inventory.nodes).unwrap_or_default();
+    let (mut nodes, masters) = match desk.inventory.take() {
+        Some(inventory) => (inventory.nodes, inventory.masters),
+        None => (HashMap::new(), BTreeSet::new()),
+    };
     for presence in nodes.values_mut() {
         presence.missing_since.get_or_insert(now.mono);
     }
+    let mut inventory = Inventory { at: now.mono, nodes, masters, silent_master: None };
     for Seen { node, alive, master } in seen {
-        let before = nodes.get(&node).map(|presence| presence.missing_since);
-        // Listed for the first time, and as dead: since when is not known, but not before this controller looked.
-        let missing_since = match (alive, before) {
-            (true, _) => None,
-            (false, Some(since)) => since,
-            (false, None) => Some(desk.office),
-        };
-        let was_there = alive || nodes.get(&node).is_some_and(|presence| presence.was_there);
-        nodes.insert(node, Presence { master, was_there, missing_since });
+        if master && !inventory.masters.contains(&node) {
+            inventory.masters.insert(node.clone());
+        }
+        match inventory.nodes.get_mut(&node) {
+            Some(presence) if alive => *presence = Presence { was_there: true, missing_since: None },
+            Some(_) => {}
+            // Listed for the first time, and as dead: since when is not known, but not before this controller looked.
+            None => {
+                let missing_since = (!alive).then_some(desk.office);
+                inventory.nodes.insert(node, Presence { was_there: alive, missing_since });
+            }
+        }
     }
-    desk.inventory = Some(Inventory { at: now.mono, nodes });
+    let is_silent = |name: &&String| inventory.nodes.get(*name).is_some_and(|it| it.missing_since.is_some());
+    let silent = inventory.masters.iter().find(is_silent).cloned();
+    inventory.silent_master = silent;
+    desk.inventory = Some(inventory);
 }
 
 /// Has agents that were dead during a deployment, and are back, brought to where the others are.
@@ -117,30 +132,36 @@ fn catch_up(rollouts: &mut BTreeMap<u64, Rollout>, desk: &mut Desk) {
         let presence = desk.inventory.as_ref().and_then(|inventory| inventory.nodes.get(name));
         presence.is_some_and(|presence| presence.missing_since.is_none())
     };
-    let mut found = Vec::new();
+    let done = |rollout: &&Rollout| rollout.header.phase == Phase::Ended(Ending::Done);
+    let late: Vec<(u64, usize, String)> = rollouts
+        .values()
+        .filter(done)
+        .flat_map(|rollout| rollout.members.late().iter().map(move |index| (rollout, *index)))
+        .map(|(rollout, index)| (rollout.header.number, index, rollout.members[index].node.clone()))
+        .filter(|(_, _, node)| back(node))
+        .collect();
+    if late.is_empty() {
+        return;
+    }
+    let under_way = rollouts.values().filter(|other| !other.is_over());
+    let busy: HashSet<&str> =
+        under_way.flat_map(|other| other.members.iter()).map(|member| member.node.as_str()).collect();
+    // The newest deployment that gave each node its turn.
+    let mut newest: HashMap<&str, u64> = HashMap::new();
     for (number, rollout) in rollouts.iter() {
-        let newer = |name: &str| {
-            let later = rollouts.range(number + 1..).flat_map(|(_, later)| later.members.iter());
-            later.into_iter().any(|member| member.node == name && member.stage != Stage::Skipped)
-        };
-        let busy = |name: &str| {
-            let others = rollouts.values().filter(|other| !other.is_over());
-            others.flat_map(|other| other.members.iter()).any(|member| member.node == name)
-        };
-        if rollout.header.phase != Phase::Ended(Ending::Done) {
-            continue;
-        }
-        let late = rollout.members.iter().enumerate().filter(|(_, member)| member.late && back(&member.node));
-        found.extend(late.filter(|(_, member)| !busy(&member.node)).map(|(index, member)| {
-            let node = (!newer(&member.node)).then(|| member.node.clone());
-            (*number, index, node)
-        }));
+        let had_turn = rollout.members.iter().filter(|member| member.stage != Stage::Skipped);
+        newest.extend(had_turn.map(|member| (member.node.as_str(), *number)));
+    }
+    let mut found = Vec::new();
+    for (number, index, node) in late.into_iter().filter(|(_, _, node)| !busy.contains(node.as_str())) {
+        let newer = newest.get(node.as_str()).is_some_and(|newest| *newest > number);
+        found.push((number, index, (!newer).then_some(node)));
     }
     let mut to_catch_up: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for (number, index, node) in found {
         // Once only: what a plan refuses now, an operator must look at.
-        if let Some(member) = rollouts.get_mut(&number).and_then(|rollout| rollout.members.get_mut(index)) {
-            member.late = false;
+        if let Some(rollout) = rollouts.get_mut(&number) {
+            rollout.members.edit(index).late = false;
             desk.changed_members.insert((number, index));
         }
         to_catch_up.entry(number).or_default().extend(node);
@@ -152,6 +173,9 @@ fn catch_up(rollouts: &mut BTreeMap<u64, Rollout>, desk: &mut Desk) {
 
 /// Answers those who gave a halt, once no `go` can be honoured any more.
 fn answer_halts(desk: &mut Desk, now: Now) {
+    if desk.halting.is_empty() {
+        return;
+    }
     desk.going.retain(|_, dead_at| *dead_at > now.mono);
     if desk.going.is_empty() {
         for (reply, halt) in std::mem::take(&mut desk.halting) {

@@ -72,9 +72,7 @@ pub(crate) fn closed(rollout: &Rollout, desk: &Desk, now: Now) -> Option<Closed>
 
 /// A master that does not answer.
 pub(crate) fn silent_master(desk: &Desk) -> Option<String> {
-    let nodes = &desk.inventory.as_ref()?.nodes;
-    let mut silent = nodes.iter().filter(|(_, presence)| presence.master && presence.missing_since.is_some());
-    silent.next().map(|(name, _)| name.clone())
+    desk.inventory.as_ref()?.silent_master.clone()
 }
 
 /// For how long a node has been missing from the inventory, in milliseconds; 0 while it is there.

@@ -9,9 +9,11 @@
 //! - [`controller`]: `next(state, event, now) -> (state, step)`; [`rollout`] takes a deployment forward,
 //!   [`rollback`] back, [`member`] a node in it; [`gate`] says why nothing may start now; [`orders`] carries out what
 //!   people say: commands, halts, pulses
+//! - `members`: the nodes of a deployment, filed so that no answer costs a look at all of them
 //! - [`view`]: the state as others see it, with the reason for everything that waits
-//! - [`store`]: where facts are kept
+//! - [`store`]: where facts are kept; [`zookeeper`]: the log where there is more than one master
 //! - [`client`], [`inventory`]: nodes and the master's list of agents, over HTTP
+//! - [`join`]: tokens, by which new machines become nodes
 //! - [`shell`]: the tasks around the controller, and the handle that others hold
 //! - [`simulator`]: thousands of nodes that lie, die and come back, in virtual time, for tests
 
@@ -25,7 +27,9 @@ pub mod controller;
 pub mod event;
 pub mod gate;
 pub mod inventory;
+pub mod join;
 pub mod member;
+mod members;
 pub mod orders;
 pub mod plan;
 pub mod rollback;
@@ -36,6 +40,7 @@ pub mod state;
 pub mod store;
 pub mod strategy;
 pub mod view;
+pub mod zookeeper;
 
 pub use shell::{Created, DeployHandle, ShellError, start};
 pub use store::{MemoryStore, StateStore, StoreError};

@@ -11,10 +11,15 @@ use dcos_core::{PackageSet, Problem, Role};
 
 use crate::event::{Answer, Fetching, Now, Request, Ticket, Trouble};
 use crate::gate;
+use crate::members::{Editing, Shelf};
 use crate::state::{Desk, Rollout, Stage, Work};
 
 /// How long to wait before a node is asked again how far it is, in milliseconds. Pings hasten it.
 pub const POLL: u64 = 1_000;
+
+/// How far polls are apart at least, over all nodes that are polled, in milliseconds: with many nodes under way each is
+/// polled more seldom, so that a master is asked to do no more than it can.
+pub const PACE: u64 = 2;
 
 /// How long to wait before a node that did not answer, or was busy, is asked again, in milliseconds.
 pub const RETRY: u64 = 2_000;
@@ -34,7 +39,7 @@ const LINES: usize = 3;
 /// Takes in what a node answered.
 pub(crate) fn answered(rollout: &mut Rollout, index: usize, answer: Answer, desk: &mut Desk, now: Now) {
     let mut node = Node { rollout, index, desk, now };
-    node.work().token = None;
+    node.edit().work.token = None;
     match (node.stage(), answer) {
         (Stage::Waiting | Stage::Fetching, Answer::Fetch(answer)) => node.fetch(answer),
         (Stage::Fetched, Answer::Validated(answer)) => node.validated(answer),
@@ -83,8 +88,8 @@ impl Node<'_> {
         self.rollout.members[self.index].stage
     }
 
-    fn work(&mut self) -> &mut Work {
-        &mut self.rollout.members[self.index].work
+    fn edit(&mut self) -> Editing<'_> {
+        self.rollout.members.edit(self.index)
     }
 
     fn name(&self) -> String {
@@ -100,26 +105,32 @@ impl Node<'_> {
         self.desk.tell(kind, about, text, self.now);
     }
 
+    /// How long to wait before the node is asked again how far it is, in milliseconds.
+    fn poll(&self) -> u64 {
+        let asked = self.rollout.members.on(Shelf::ToFetch).len().max(self.rollout.in_flight());
+        POLL.max(PACE * u64::try_from(asked).unwrap_or(u64::MAX))
+    }
+
     /// Asks again after `pause` milliseconds, since this came in the way.
     fn again(&mut self, pause: u64, trouble: Option<String>) {
         let due = self.now.mono + pause;
-        let work = self.work();
-        work.due = due;
-        work.trouble = trouble;
+        let mut member = self.edit();
+        member.work.due = due;
+        member.work.trouble = trouble;
     }
 
     fn fetch(&mut self, answer: Result<Fetching, Trouble>) {
         match answer {
             Ok(Fetching::Done) => {
                 self.enter(Stage::Fetched, "");
-                *self.work() = Work::default();
+                self.edit().work = Work::default();
             }
             Ok(Fetching::Running(job)) => {
                 if self.stage() != Stage::Fetching {
                     self.enter(Stage::Fetching, "");
                 }
-                self.work().job = Some(job);
-                self.again(POLL, None);
+                self.edit().work.job = Some(job);
+                self.again(self.poll(), None);
             }
             Ok(Fetching::Failed(why)) => self.not_fetched(why),
             Err(Trouble::Unreachable(why)) => self.again(RETRY, Some(why)),
@@ -128,10 +139,13 @@ impl Node<'_> {
     }
 
     fn not_fetched(&mut self, why: String) {
-        let work = self.work();
-        work.job = None;
-        work.fetches += 1;
-        if work.fetches < FETCHES {
+        let fetches = {
+            let mut member = self.edit();
+            member.work.job = None;
+            member.work.fetches += 1;
+            member.work.fetches
+        };
+        if fetches < FETCHES {
             self.again(RETRY, Some(why));
         } else {
             self.enter(Stage::Refused, format!("could not fetch: {why}"));
@@ -142,7 +156,7 @@ impl Node<'_> {
         match answer {
             Ok(()) => {
                 self.enter(Stage::Ready, "");
-                *self.work() = Work::default();
+                self.edit().work = Work::default();
             }
             Err(Trouble::Unreachable(why)) => self.again(RETRY, Some(why)),
             Err(trouble @ Trouble::Refused(_)) => {
@@ -159,7 +173,7 @@ impl Node<'_> {
         let id = self.rollout.id();
         let strategy = &self.rollout.header.strategy;
         let (retry_all, allow_task_loss) = (strategy.retry_failed, strategy.allow_task_loss);
-        let member = &mut self.rollout.members[self.index];
+        let mut member = self.rollout.members.edit(self.index);
         member.tries += 1;
         let attempt = format!("{id}-{}-{}", self.index, member.tries);
         member.attempt = Some(attempt.clone());
@@ -168,6 +182,7 @@ impl Node<'_> {
         // An old set may well have failed here once; putting it back is no new try of it.
         let retry_failed = retry_all || member.retry || member.back;
         let set = member.goal().clone();
+        drop(member);
         self.enter(Stage::Beginning, "");
         let request = Request::Begin { attempt, set, term, retry_failed, allow_task_loss };
         self.desk.ask(self.rollout, self.index, request);
@@ -179,7 +194,7 @@ impl Node<'_> {
                 Some(why) => {
                     self.desk.cancel(self.rollout, self.index);
                     self.requeue(0, Some(why.to_string()));
-                    self.work().since = None;
+                    self.edit().work.since = None;
                 }
                 None => self.go(ticket),
             },
@@ -208,10 +223,11 @@ impl Node<'_> {
     fn go(&mut self, ticket: Ticket) {
         let key = (self.rollout.header.number, self.index);
         self.desk.going.insert(key, self.now.mono + ticket.expires_in_ms);
-        let member = &mut self.rollout.members[self.index];
+        let mut member = self.rollout.members.edit(self.index);
         member.work.first_touch = !member.touched;
         member.touched = true;
         let goal = member.goal().to_string();
+        drop(member);
         self.enter(Stage::Going, "");
         self.tell("node-started", format!("is told to restart into {goal}"));
         self.desk.ask(self.rollout, self.index, Request::Go(ticket.ticket));
@@ -219,18 +235,20 @@ impl Node<'_> {
 
     /// Puts the node back in line after it gave no ticket, with a pause that grows.
     fn in_vain(&mut self, why: String) {
-        let member = &mut self.rollout.members[self.index];
+        let mut member = self.rollout.members.edit(self.index);
         member.vain += 1;
         let pause = RETRY * u64::from(member.vain.min(LONGEST_PAUSE));
+        drop(member);
         self.requeue(pause, Some(why));
     }
 
     /// Puts the node back in line: nothing was stopped on it.
     fn requeue(&mut self, pause: u64, trouble: Option<String>) {
-        let member = &mut self.rollout.members[self.index];
+        let mut member = self.rollout.members.edit(self.index);
         if std::mem::take(&mut member.work.first_touch) {
             member.touched = false;
         }
+        drop(member);
         self.enter(Stage::Ready, "");
         self.again(pause, trouble);
     }
@@ -240,7 +258,7 @@ impl Node<'_> {
         match answer {
             Ok(()) => {
                 self.desk.going.remove(&key);
-                self.rollout.members[self.index].vain = 0;
+                self.edit().vain = 0;
                 self.enter(Stage::Watching(AttemptState::Staged), "");
                 self.again(POLL / 4, None);
             }
@@ -249,19 +267,20 @@ impl Node<'_> {
                 self.desk.going.remove(&key);
                 self.again(0, Some(problem.detail));
             }
-            Err(Trouble::Unreachable(why)) => self.again(POLL, Some(why)),
+            Err(Trouble::Unreachable(why)) => self.again(self.poll(), Some(why)),
         }
     }
 
     /// Whether the node may still honour a `go`.
     fn ticket_lives(&self) -> bool {
-        self.desk.going.contains_key(&(self.rollout.header.number, self.index))
+        let dead_at = self.desk.going.get(&(self.rollout.header.number, self.index));
+        dead_at.is_some_and(|dead_at| *dead_at > self.now.mono)
     }
 
     fn perhaps_gone(&mut self, answer: Result<Option<Box<AttemptReport>>, Trouble>) {
         let report = match answer {
             Ok(report) => report,
-            Err(trouble) => return self.again(POLL, Some(trouble.to_string())),
+            Err(trouble) => return self.again(self.poll(), Some(trouble.to_string())),
         };
         match report.as_ref().map(|report| report.state) {
             None | Some(AttemptState::Cancelled) if !self.ticket_lives() => {
@@ -270,10 +289,10 @@ impl Node<'_> {
             Some(AttemptState::Planned | AttemptState::Staged) if !self.ticket_lives() => {
                 // It can't go any more, unless it was told to and is about to: then it refuses this.
                 self.desk.cancel(self.rollout, self.index);
-                self.again(POLL, None);
+                self.again(self.poll(), None);
             }
             None | Some(AttemptState::Cancelled | AttemptState::Planned | AttemptState::Staged) => {
-                self.again(POLL, None);
+                self.again(self.poll(), None);
             }
             Some(
                 AttemptState::Stopping
@@ -297,8 +316,8 @@ impl Node<'_> {
     fn watched(&mut self, seen: AttemptState, answer: Result<Option<Box<AttemptReport>>, Trouble>) {
         let report = match answer {
             Ok(Some(report)) => report,
-            Ok(None) => return self.again(POLL, Some("it knows nothing of its attempt".to_owned())),
-            Err(trouble) => return self.again(POLL, Some(trouble.to_string())),
+            Ok(None) => return self.again(self.poll(), Some("it knows nothing of its attempt".to_owned())),
+            Err(trouble) => return self.again(self.poll(), Some(trouble.to_string())),
         };
         if report.set != *self.rollout.members[self.index].goal() {
             return self.fail(Stage::Failed, format!("its attempt is for another set: {}", report.set), Vec::new());
@@ -326,20 +345,20 @@ impl Node<'_> {
                         self.tell("node-unconfirmed", "can't tell yet whether it is well".to_owned());
                     }
                 }
-                self.again(POLL, None);
+                self.again(self.poll(), None);
             }
         }
     }
 
     fn checked(&mut self, answer: Result<PackageSet, Trouble>) {
         match answer {
-            Err(trouble) => self.again(POLL, Some(trouble.to_string())),
+            Err(trouble) => self.again(self.poll(), Some(trouble.to_string())),
             Ok(set) if set == *self.rollout.members[self.index].goal() => {
                 let back = self.rollout.members[self.index].back;
                 let kind = if back { "node-rolled-back" } else { "node-confirmed" };
                 self.tell(kind, format!("runs {set}"));
                 self.enter(Stage::Settled, "");
-                *self.work() = Work::default();
+                self.edit().work = Work::default();
             }
             Ok(set) => {
                 let goal = self.rollout.members[self.index].goal().clone();
@@ -352,8 +371,8 @@ impl Node<'_> {
     fn fail(&mut self, stage: Stage, detail: String, log: Vec<String>) {
         self.tell("node-failed", detail.clone());
         self.enter(stage, detail);
-        self.rollout.members[self.index].log = log;
-        *self.work() = Work::default();
+        self.edit().log = log;
+        self.edit().work = Work::default();
     }
 
     /// Whether the node was asked for a ticket in vain for so long that it counts as refusing. Time alone would never
@@ -371,8 +390,8 @@ impl Node<'_> {
     pub(crate) fn pass_over(&mut self, why: &str) {
         self.tell("node-skipped", why.to_owned());
         self.enter(Stage::Skipped, why);
-        self.rollout.members[self.index].late = true;
-        *self.work() = Work::default();
+        self.edit().late = true;
+        self.edit().work = Work::default();
     }
 
     /// Gives the node up before anything was stopped on it.
@@ -380,11 +399,12 @@ impl Node<'_> {
         self.fail(Stage::Refused, why, Vec::new());
     }
 
-    /// Asks a node under way how far it is, if it is time; gives it up past its deadline.
+    /// Gives a node under way up past its deadline; else asks it how far it is, if it is time.
     pub(crate) fn follow(&mut self) {
         let now = self.now.mono;
         let timeout = self.rollout.header.strategy.node_timeout * 1_000;
-        let since = *self.work().since.get_or_insert(now);
+        let known = self.rollout.members[self.index].work.since;
+        let since = known.unwrap_or_else(|| *self.edit().work.since.insert(now));
         if now.saturating_sub(since) >= timeout {
             return self.give_up(timeout / 1_000);
         }
@@ -413,7 +433,11 @@ impl Node<'_> {
     }
 
     fn give_up(&mut self, seconds: u64) {
-        let trouble = self.work().trouble.clone().map_or_else(String::new, |trouble| format!(": {trouble}"));
+        let trouble = self.rollout.members[self.index]
+            .work
+            .trouble
+            .clone()
+            .map_or_else(String::new, |trouble| format!(": {trouble}"));
         match self.stage() {
             Stage::Watching(AttemptState::Unconfirmed) => {
                 let detail = self.rollout.members[self.index].detail.clone();
@@ -455,9 +479,14 @@ pub(crate) fn epitaph(rollout: &Rollout, index: usize) -> String {
 }
 
 /// Whether a node that is over may hold a set that a rollback must undo.
-pub(crate) fn is_changed(rollout: &Rollout, index: usize) -> bool {
+fn is_changed(rollout: &Rollout, index: usize) -> bool {
     let member = &rollout.members[index];
     member.touched && !member.back && matches!(member.stage, Stage::Settled | Stage::Doubtful | Stage::Failed)
+}
+
+/// The nodes that a deployment has changed, so that a rollback must undo it.
+pub(crate) fn changed_nodes(rollout: &Rollout) -> Vec<usize> {
+    (0..rollout.members.len()).filter(|index| is_changed(rollout, *index)).collect()
 }
 
 /// The nodes that a failure puts back, by the policy of the strategy.
@@ -468,7 +497,7 @@ pub(crate) fn to_put_back(rollout: &Rollout, policy: OnFailure) -> Vec<usize> {
         OnFailure::RollBackWave => {
             rollout.header.waves.get(rollout.header.wave).map_or_else(Vec::new, |wave| indexes(wave))
         }
-        OnFailure::RollBackAll => indexes(&(0..rollout.members.len()).collect::<Vec<usize>>()),
+        OnFailure::RollBackAll => changed_nodes(rollout),
     }
 }
 

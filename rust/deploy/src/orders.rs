@@ -9,7 +9,7 @@ use dcos_core::attempt::Ping;
 use dcos_core::{ExitCode, Problem};
 
 use crate::event::{Action, Keep, Now, Order, Outcome, ReplyTo};
-use crate::member::refusal;
+use crate::member::{self, refusal};
 use crate::plan::Draft;
 use crate::state::{DEPLOYMENTS, Desk, Ending, Fact, Header, Member, Paused, Phase, Rollout, Stage, Stop, Work};
 use crate::{rollback, rollout};
@@ -182,7 +182,7 @@ fn command(
             let reason = format!("rolled back by {}", name(by));
             rollout.header.paused = None;
             if matches!(phase, Phase::Ended(_)) {
-                let changed = rollout::changed_nodes(rollout);
+                let changed = member::changed_nodes(rollout);
                 if changed.is_empty() {
                     return Err(not_now(rollout, order, "it has changed no node"));
                 }
@@ -248,7 +248,7 @@ fn retry(rollout: &mut Rollout, desk: &mut Desk, now: Now) -> Result<(), Problem
     for index in indexes {
         let failed = rollout.members[index].stage.is_failure();
         desk.enter(rollout, index, Stage::Waiting, String::new(), now);
-        let member = &mut rollout.members[index];
+        let mut member = rollout.members.edit(index);
         member.retry |= failed;
         member.back = false;
         member.vain = 0;
@@ -318,16 +318,16 @@ fn pinged(rollouts: &mut Rollouts, desk: &mut Desk, ping: &Ping, now: Now) -> Re
     let rollout = rollouts.get_mut(&deployment).ok_or_else(unknown)?;
     let index = usize::try_from(index).map_err(|_| unknown())?;
     // A node calls itself by its own configuration, which may know no host name where the master does.
-    let is_meant = |member: &&mut Member| {
+    let is_meant = |member: &&Member| {
         let address = member.url.split_once("://").map_or("", |(_, address)| address);
         member.node == ping.node || address == ping.node
     };
-    let member = rollout.members.get_mut(index).filter(is_meant).ok_or_else(unknown)?;
+    let member = rollout.members.get(index).filter(is_meant).ok_or_else(unknown)?;
     if tried == 0 || tried > u64::from(member.tries) {
         return Err(unknown());
     }
     if member.attempt.as_deref() == Some(ping.attempt.as_str()) && member.stage.is_in_flight() {
-        member.work.due = now.mono;
+        rollout.members.edit(index).work.due = now.mono;
         rollout::advance(rollout, desk, now);
     }
     Ok(Outcome::Done)

@@ -290,6 +290,9 @@ impl Draft {
     pub fn to_plan(&self) -> DeploymentPlan {
         let name = |index: &usize| self.nodes[*index].node.clone();
         let waves = self.waves.iter().map(|wave| wave.iter().map(name).collect()).collect();
+        let places =
+            self.waves.iter().enumerate().flat_map(|(place, wave)| wave.iter().map(move |index| (*index, place)));
+        let places: BTreeMap<usize, usize> = places.collect();
         let node = |(index, node): (usize, &Planned)| PlannedNode {
             node: node.node.clone(),
             role: node.role,
@@ -297,7 +300,7 @@ impl Draft {
             from: node.from.clone(),
             to: node.to.clone(),
             fetch: node.fetch.clone(),
-            wave: self.waves.iter().position(|wave| wave.contains(&index)),
+            wave: places.get(&index).copied(),
             detail: node.left.as_ref().map_or_else(String::new, |left| left.reason.clone()),
             tasks_lost: None,
             absence_estimate_ms: None,

@@ -1,9 +1,12 @@
 //! The way back: old sets in the opposite order, agents before masters.
 
+use std::ops::RangeInclusive;
+
 use crate::event::Now;
 use crate::gate::{closed, missing_for};
 use crate::member::{Node, epitaph, is_master};
-use crate::rollout::{end, enter, follow, limit, tell};
+use crate::members::Shelf;
+use crate::rollout::{end, enter, follow, forgive, limit, tell};
 use crate::state::{Desk, Ending, Phase, Rollout, Stage, Stop, Work};
 
 /// Puts the old sets back on these nodes, and ends the deployment so.
@@ -20,7 +23,7 @@ pub(crate) fn roll_back(
     }
     for index in indexes {
         desk.enter(rollout, *index, Stage::Ready, String::new(), now);
-        let member = &mut rollout.members[*index];
+        let mut member = rollout.members.edit(*index);
         member.back = true;
         member.vain = 0;
         member.work = Work::default();
@@ -34,15 +37,14 @@ pub(crate) fn roll_back(
 /// Puts old sets back, in the opposite order of waves.
 pub(crate) fn put_back(rollout: &mut Rollout, ending: Ending, desk: &mut Desk, now: Now) {
     follow(rollout, desk, now);
-    let failed = |index: &usize| rollout.members[*index].back && rollout.members[*index].stage.is_failure();
-    let failures: Vec<usize> = (0..rollout.members.len()).filter(failed).collect();
-    let under_way = rollout.in_flight().count();
+    let failed = rollout.members.on(Shelf::Failed).iter().copied();
+    let failures: Vec<usize> = failed.filter(|index| rollout.members[*index].back).collect();
+    let under_way = rollout.in_flight();
     let allowed = usize::try_from(rollout.header.strategy.max_failures).unwrap_or(usize::MAX);
     let aborted = matches!(rollout.header.stop, Some(Stop::Abort(_)));
-    let next =
-        rollout.header.waves.iter().rev().find(|wave| {
-            wave.iter().any(|index| rollout.members[*index].back && !rollout.members[*index].stage.is_over())
-        });
+    // The last node in the order of the plan whose old set is not back yet: its wave is the one at hand.
+    let open = [Shelf::Returning, Shelf::UnderWay].map(|shelf| rollout.members.on(shelf).last().copied());
+    let next = open.into_iter().flatten().max().and_then(|index| wave_of(rollout, index));
     let over = next.is_none() || failures.len() > allowed || aborted;
     if over && under_way == 0 {
         let reason = std::mem::take(&mut rollout.header.reason);
@@ -55,32 +57,37 @@ pub(crate) fn put_back(rollout: &mut Rollout, ending: Ending, desk: &mut Desk, n
             (None, _) => end(rollout, ending, reason, desk, now),
         };
     }
-    let (Some(wave), false) = (next.cloned(), over) else { return };
-    let ready = |index: &&usize| rollout.members[**index].back && rollout.members[**index].stage == Stage::Ready;
-    let ready: Vec<usize> = wave.iter().rev().filter(ready).copied().collect();
+    let (Some(range), false) = (next, over) else { return };
     if closed(rollout, desk, now).is_some() {
-        ready.iter().for_each(|index| rollout.members[*index].work.since = None);
-        return;
+        return forgive(rollout, Shelf::Returning, &range);
     }
-    let masters = wave.iter().any(|index| is_master(rollout, *index));
+    let masters = is_master(rollout, *range.start());
     let away = failures.iter().filter(|index| rollout.members[**index].stage.is_away()).count();
-    let room = if masters { 1 } else { limit(rollout) }.saturating_sub(under_way + away);
+    let mut room = if masters { 1 } else { limit(rollout) }.saturating_sub(under_way + away);
     let timeout = rollout.header.strategy.node_timeout * 1_000;
-    let mut started = 0;
-    for index in ready {
-        let (name, work) = (rollout.members[index].node.clone(), rollout.members[index].work.clone());
+    let (start, mut end) = (*range.start(), *range.end() + 1);
+    while room > 0
+        && let Some(index) = rollout.members.on(Shelf::Returning).range(start..end).next_back().copied()
+    {
+        end = index;
         // A node that waits for its turn is not late; one that is missing, or that could not begin, is.
-        let missing = missing_for(desk, &name, now);
+        let missing = missing_for(desk, &rollout.members[index].node, now);
         let late = Node { rollout, index, desk, now }.gave_no_ticket();
-        if started < room && (missing >= timeout || late) {
-            let why = work.trouble.unwrap_or_default();
+        if missing >= timeout || late {
+            let why = rollout.members[index].work.trouble.clone().unwrap_or_default();
             let text = format!("the old set could not be put back within {} s: {why}", timeout / 1_000);
             Node { rollout, index, desk, now }.refuse(text);
             return put_back(rollout, ending, desk, now);
         }
-        if started < room && missing == 0 && work.due <= now.mono {
+        if missing == 0 && rollout.members[index].work.due <= now.mono {
             Node { rollout, index, desk, now }.start();
-            started += 1;
+            room -= 1;
         }
     }
+}
+
+/// The places of the wave that a node is in.
+fn wave_of(rollout: &Rollout, index: usize) -> Option<RangeInclusive<usize>> {
+    let wave = rollout.header.waves.partition_point(|wave| wave.last().is_none_or(|last| *last < index));
+    rollout.range(wave)
 }

@@ -2,16 +2,27 @@
 //!
 //! `advance` is called after every event and does whatever can be done now; it may be called at any time, any number of
 //! times. Nodes that are under way are always followed to their end, also when no further node may start.
+//!
+//! What it costs must not grow with the deployment, since it is called for every answer: it looks at the nodes that are
+//! due, and at the number of the others. Deadlines and the list of agents are held against all of them in a sweep, once a
+//! second and when that list was read.
+
+use std::ops::RangeInclusive;
 
 use dcos_api::types::deploy::OnFailure;
 use dcos_core::Role;
 
 use crate::event::{Now, Request};
 use crate::gate::{closed, is_dead, missing_for, silent_master};
-use crate::member::{self, Node, epitaph, is_changed, is_master};
+use crate::member::{self, Node, epitaph, is_master};
+use crate::members::Shelf;
 use crate::rollback::{put_back, roll_back};
 use crate::state::{Desk, Ending, Phase, Rollout, Stage, Stop, Work};
+
 use crate::strategy;
+
+/// How long between two looks at all nodes, in milliseconds.
+const SWEEP: u64 = 1_000;
 
 /// Does whatever can be done now for a deployment.
 pub(crate) fn advance(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
@@ -35,17 +46,22 @@ pub(crate) fn enter(rollout: &mut Rollout, phase: Phase, desk: &mut Desk, now: N
     rollout.phase_since = now.mono;
     rollout.soaking = None;
     rollout.master_silent_since = None;
+    rollout.swept = None;
     desk.changed(rollout);
     advance(rollout, desk, now);
 }
 
-pub(crate) fn tell(rollout: &Rollout, kind: &str, text: String, desk: &mut Desk, now: Now) {
-    desk.tell(kind, (Some(rollout.id()), None), text, now);
+/// Whether it is time to look at all nodes.
+fn sweeps(rollout: &mut Rollout, now: Now) -> bool {
+    let is_due = rollout.swept.is_none_or(|at| now.mono.saturating_sub(at) >= SWEEP);
+    if is_due {
+        rollout.swept = Some(now.mono);
+    }
+    is_due
 }
 
-fn members_in(rollout: &Rollout, stages: &[Stage]) -> Vec<usize> {
-    let members = rollout.members.iter().enumerate();
-    members.filter(|(_, member)| stages.contains(&member.stage)).map(|(index, _)| index).collect()
+pub(crate) fn tell(rollout: &Rollout, kind: &str, text: String, desk: &mut Desk, now: Now) {
+    desk.tell(kind, (Some(rollout.id()), None), text, now);
 }
 
 fn fetch(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
@@ -54,35 +70,36 @@ fn fetch(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
     }
     let timeout = rollout.header.strategy.fetch_timeout;
     let late = now.mono.saturating_sub(rollout.phase_since) >= timeout * 1_000;
-    for index in members_in(rollout, &[Stage::Waiting, Stage::Fetching]) {
-        let member = &rollout.members[index];
-        let (nothing_to_fetch, name) = (member.fetch.is_empty(), member.node.clone());
-        if nothing_to_fetch {
-            desk.enter(rollout, index, Stage::Fetched, String::new(), now);
-        } else if is_dead(desk, &name, now) && !is_master(rollout, index) {
-            Node { rollout, index, desk, now }.pass_over("was dead before it could fetch");
-        } else if late {
-            Node { rollout, index, desk, now }.refuse(format!("could not fetch within {timeout} s"));
-        } else if rollout.members[index].work.token.is_none() && rollout.members[index].work.due <= now.mono {
-            let member = &rollout.members[index];
-            let request = match &member.work.job {
-                Some(job) => Request::Job(job.clone()),
-                None => Request::Fetch(member.fetch.clone()),
-            };
-            desk.ask(rollout, index, request);
+    if sweeps(rollout, now) {
+        for index in rollout.members.list(Shelf::ToFetch) {
+            if rollout.members[index].fetch.is_empty() {
+                desk.enter(rollout, index, Stage::Fetched, String::new(), now);
+            } else if is_dead(desk, &rollout.members[index].node, now) && !is_master(rollout, index) {
+                Node { rollout, index, desk, now }.pass_over("was dead before it could fetch");
+            } else if late {
+                Node { rollout, index, desk, now }.refuse(format!("could not fetch within {timeout} s"));
+            }
         }
     }
-    if !rollout.members.iter().any(|member| matches!(member.stage, Stage::Waiting | Stage::Fetching)) {
-        fetched(rollout, desk, now);
+    if rollout.members.on(Shelf::ToFetch).is_empty() {
+        return fetched(rollout, desk, now);
+    }
+    for index in rollout.members.due(Shelf::ToFetch, now.mono) {
+        let member = &rollout.members[index];
+        let request = match &member.work.job {
+            Some(job) => Request::Job(job.clone()),
+            None => Request::Fetch(member.fetch.clone()),
+        };
+        desk.ask(rollout, index, request);
     }
 }
 
 /// Judges the fetching once it is over on every node.
 fn fetched(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
-    let failed = members_in(rollout, &[Stage::Refused]);
-    let good = members_in(rollout, &[Stage::Fetched, Stage::Ready]).len();
+    let failed = refused(rollout);
+    let good = rollout.members.on(Shelf::Fetched).len() + rollout.members.on(Shelf::Ready).len();
     let share = usize::from(rollout.header.strategy.fetch_share);
-    let settled = rollout.members.iter().any(|member| member.stage == Stage::Settled);
+    let settled = !rollout.members.on(Shelf::Settled).is_empty();
     let enough = good * 100 >= share * (good + failed.len()) && !failed.iter().any(|index| is_master(rollout, *index));
     if !enough {
         let first = failed.first().map_or_else(String::new, |index| epitaph(rollout, *index));
@@ -101,37 +118,45 @@ fn fetched(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
     enter(rollout, if staged { Phase::Staged } else { Phase::Validating }, desk, now);
 }
 
+/// The nodes that said no before anything was stopped on them.
+fn refused(rollout: &Rollout) -> Vec<usize> {
+    let failed = rollout.members.on(Shelf::Failed).iter().copied();
+    failed.filter(|index| rollout.members[*index].stage == Stage::Refused).collect()
+}
+
 fn validate(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
     if let Some(stop) = rollout.header.stop.take() {
         return conclude(rollout, stop, desk, now);
     }
     let timeout = rollout.header.strategy.node_timeout;
     let late = now.mono.saturating_sub(rollout.phase_since) >= timeout * 1_000;
-    for index in members_in(rollout, &[Stage::Fetched]) {
-        let name = rollout.members[index].node.clone();
-        if is_dead(desk, &name, now) && !is_master(rollout, index) {
-            Node { rollout, index, desk, now }.pass_over("was dead before it could be asked about the set");
-        } else if late {
-            let trouble = rollout.members[index].work.trouble.clone().unwrap_or_default();
-            Node { rollout, index, desk, now }.refuse(format!("did not say whether the set can work: {trouble}"));
-        } else if rollout.members[index].work.token.is_none() && rollout.members[index].work.due <= now.mono {
-            let set = rollout.members[index].to.clone();
-            desk.ask(rollout, index, Request::Validate(set));
+    if sweeps(rollout, now) {
+        for index in rollout.members.list(Shelf::Fetched) {
+            if is_dead(desk, &rollout.members[index].node, now) && !is_master(rollout, index) {
+                Node { rollout, index, desk, now }.pass_over("was dead before it could be asked about the set");
+            } else if late {
+                let trouble = rollout.members[index].work.trouble.clone().unwrap_or_default();
+                Node { rollout, index, desk, now }.refuse(format!("did not say whether the set can work: {trouble}"));
+            }
         }
     }
-    if rollout.members.iter().any(|member| member.stage == Stage::Fetched) {
+    for index in rollout.members.due(Shelf::Fetched, now.mono) {
+        let set = rollout.members[index].to.clone();
+        desk.ask(rollout, index, Request::Validate(set));
+    }
+    if !rollout.members.on(Shelf::Fetched).is_empty() {
         return;
     }
-    let refused = members_in(rollout, &[Stage::Refused]);
-    let ready = members_in(rollout, &[Stage::Ready]).len();
+    let refused = refused(rollout);
+    let ready = rollout.members.on(Shelf::Ready).len();
     if let Some(first) = refused.first() {
         let asked = refused.len() + ready;
         let text = format!("refused by {} of {asked} nodes: {}", refused.len(), epitaph(rollout, *first));
         return end(rollout, Ending::Failed, text, desk, now);
     }
     // After a retry the first waves may be over already.
-    let open = |wave: &Vec<usize>| wave.iter().any(|index| !rollout.members[*index].stage.is_over());
-    rollout.header.wave = rollout.header.waves.iter().position(open).unwrap_or(0);
+    let open = |wave: &usize| rollout.range(*wave).is_some_and(|range| rollout.members.any_open_in(&range));
+    rollout.header.wave = (0..rollout.header.waves.len()).find(open).unwrap_or(0);
     tell(rollout, "deployment-validated", format!("the sets can work on {ready} nodes"), desk, now);
     enter(rollout, Phase::Restarting, desk, now);
 }
@@ -146,35 +171,37 @@ fn restart(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
         desk.changed(rollout);
     }
     if rollout.header.stop.is_some() {
-        if rollout.in_flight().next().is_none()
+        if rollout.in_flight() == 0
             && let Some(stop) = rollout.header.stop.take()
         {
             conclude(rollout, stop, desk, now);
         }
         return;
     }
-    let Some(wave) = rollout.header.waves.get(rollout.header.wave).cloned() else {
+    let Some(range) = rollout.range(rollout.header.wave) else {
         return finish(rollout, desk, now);
     };
-    if wave.iter().all(|index| rollout.members[*index].stage.is_over()) {
-        return wave_holds(rollout, &wave, desk, now);
+    if rollout.members.any_open_in(&range) {
+        start_some(rollout, &range, desk, now);
+    } else {
+        wave_holds(rollout, desk, now);
     }
-    start_some(rollout, &wave, desk, now);
 }
 
-/// Follows every node under way.
+/// Follows the nodes under way.
 pub(crate) fn follow(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
-    for index in 0..rollout.members.len() {
-        if rollout.members[index].stage.is_in_flight() {
-            Node { rollout, index, desk, now }.follow();
-        }
+    let all = sweeps(rollout, now);
+    let members = &rollout.members;
+    let indexes = if all { members.list(Shelf::UnderWay) } else { members.due(Shelf::UnderWay, now.mono) };
+    for index in indexes {
+        Node { rollout, index, desk, now }.follow();
     }
 }
 
 /// Why the deployment must stop because of what failed so far, if it must.
 fn too_many_failures(rollout: &Rollout) -> Option<String> {
-    let failed = |index: &usize| !rollout.members[*index].back && rollout.members[*index].stage.is_failure();
-    let failures: Vec<usize> = (0..rollout.members.len()).filter(failed).collect();
+    let failed = rollout.members.on(Shelf::Failed).iter().copied();
+    let failures: Vec<usize> = failed.filter(|index| !rollout.members[*index].back).collect();
     let last = failures.iter().copied().max_by_key(|index| rollout.members[*index].updated_at)?;
     if let Some(master) = failures.iter().find(|index| is_master(rollout, **index)) {
         return Some(format!("a master failed: {}", epitaph(rollout, *master)));
@@ -191,10 +218,9 @@ fn too_many_failures(rollout: &Rollout) -> Option<String> {
         let text = if allowed == 0 { String::new() } else { format!("{count} nodes failed, {allowed} may: ") };
         return Some(format!("{text}{}", epitaph(rollout, last)));
     }
-    let away = rollout.members.iter().filter(|member| !member.back && member.stage.is_away()).count();
-    let waiting = rollout.members.iter().any(|member| !member.stage.is_over());
+    let away = failures.iter().filter(|index| rollout.members[**index].stage.is_away()).count();
     let limit = limit(rollout);
-    (waiting && away >= limit)
+    (rollout.members.any_open() && away >= limit)
         .then(|| format!("{away} nodes are away and {limit} may be at once: {}", epitaph(rollout, last)))
 }
 
@@ -205,7 +231,7 @@ pub(crate) fn limit(rollout: &Rollout) -> usize {
 }
 
 /// Every node of the wave has had its turn.
-fn wave_holds(rollout: &mut Rollout, wave: &[usize], desk: &mut Desk, now: Now) {
+fn wave_holds(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
     if rollout.header.wave + 1 >= rollout.header.waves.len() {
         return finish(rollout, desk, now);
     }
@@ -220,7 +246,7 @@ fn wave_holds(rollout: &mut Rollout, wave: &[usize], desk: &mut Desk, now: Now) 
             let member = &rollout.members[*index];
             member.stage == Stage::Settled && member.role == Role::Agent && missing_for(desk, &member.node, now) > 0
         };
-        let gone: Vec<usize> = wave.iter().copied().filter(gone).collect();
+        let gone: Vec<usize> = rollout.header.waves[rollout.header.wave].iter().copied().filter(gone).collect();
         for index in &gone {
             let text = "was confirmed, and is not registered any more after the soak".to_owned();
             desk.tell(
@@ -245,60 +271,81 @@ fn wave_holds(rollout: &mut Rollout, wave: &[usize], desk: &mut Desk, now: Now) 
 }
 
 /// Starts as many nodes of the wave as may be.
-fn start_some(rollout: &mut Rollout, wave: &[usize], desk: &mut Desk, now: Now) {
-    let mut ready: Vec<usize> =
-        wave.iter().copied().filter(|index| rollout.members[*index].stage == Stage::Ready).collect();
+fn start_some(rollout: &mut Rollout, range: &RangeInclusive<usize>, desk: &mut Desk, now: Now) {
     if closed(rollout, desk, now).is_some() {
         // Time during which nothing may start counts against nobody.
-        ready.iter().for_each(|index| rollout.members[*index].work.since = None);
+        forgive(rollout, Shelf::Ready, range);
         rollout.master_silent_since = None;
         return;
     }
-    let masters = wave.iter().any(|index| is_master(rollout, *index));
+    let masters = is_master(rollout, *range.start());
     if masters && !masters_are_well(rollout, desk, now) {
         return;
     }
-    let away = rollout.members.iter().filter(|member| member.stage.is_away()).count();
-    let under_way = rollout.in_flight().count();
-    let mut room = if masters { 1 } else { limit(rollout) }.saturating_sub(under_way + away);
-    let timeout = rollout.header.strategy.node_timeout * 1_000;
-    let mut skipped = false;
-    ready.reverse();
-    while let Some(index) = ready.pop() {
-        let (name, work) = (rollout.members[index].node.clone(), rollout.members[index].work.clone());
-        let missing = missing_for(desk, &name, now);
-        if !masters && is_dead(desk, &name, now) {
+    let mut room = if masters { 1 } else { limit(rollout) }.saturating_sub(rollout.in_flight() + away(rollout));
+    let (mut at, mut end) = (*range.start(), *range.end() + 1);
+    let mut skipped = 0;
+    while let Some(index) = rollout.members.on(Shelf::Ready).range(at..end).next().copied() {
+        at = index + 1;
+        let member = &rollout.members[index];
+        let (missing, due) = (missing_for(desk, &member.node, now), member.work.due);
+        if !masters && is_dead(desk, &member.node, now) {
             Node { rollout, index, desk, now }.pass_over("was dead before its turn came");
-            substitute(rollout, desk);
-            skipped = true;
+            skipped += 1;
         } else if room == 0 {
             break;
         } else if (Node { rollout, index, desk, now }).gave_no_ticket() {
-            let why = work.trouble.unwrap_or_default();
-            Node { rollout, index, desk, now }
-                .refuse(format!("could not be started within {} s: {why}", timeout / 1_000));
+            let timeout = rollout.header.strategy.node_timeout;
+            let why = rollout.members[index].work.trouble.clone().unwrap_or_default();
+            Node { rollout, index, desk, now }.refuse(format!("could not be started within {timeout} s: {why}"));
+            substitute(rollout, skipped, desk);
             return restart(rollout, desk, now);
-        } else if missing == 0 && work.due <= now.mono {
+        } else if missing == 0 && due <= now.mono {
             Node { rollout, index, desk, now }.start();
             room -= 1;
         }
+        if at == end && skipped > 0 {
+            end = substitute(rollout, std::mem::take(&mut skipped), desk);
+        }
     }
-    if skipped {
-        restart(rollout, desk, now);
+    if skipped > 0 {
+        substitute(rollout, skipped, desk);
+    }
+    // Nobody may be left in the wave.
+    let range = rollout.range(rollout.header.wave);
+    if range.is_some_and(|range| !rollout.members.any_open_in(&range)) {
+        wave_holds(rollout, desk, now);
     }
 }
 
-/// Puts an agent of the next wave in the place of one that was passed over, so that a dead canary warns nobody in vain.
-fn substitute(rollout: &mut Rollout, desk: &mut Desk) {
+/// Starts the clocks of nodes that wait to be started anew.
+pub(crate) fn forgive(rollout: &mut Rollout, shelf: Shelf, range: &RangeInclusive<usize>) {
+    let waited = |index: &usize| rollout.members[*index].work.since.is_some();
+    let waited: Vec<usize> = rollout.members.on(shelf).range(range.clone()).copied().filter(waited).collect();
+    waited.into_iter().for_each(|index| rollout.members.edit(index).work.since = None);
+}
+
+/// How many nodes can't be counted on any more.
+pub(crate) fn away(rollout: &Rollout) -> usize {
+    let failed = rollout.members.on(Shelf::Failed).iter();
+    failed.filter(|index| rollout.members[**index].stage.is_away()).count()
+}
+
+/// Puts agents of the next waves in the place of so many that were passed over, so that a dead canary warns nobody in
+/// vain. Answers the place behind the wave at hand.
+fn substitute(rollout: &mut Rollout, mut count: usize, desk: &mut Desk) -> usize {
     let (wave, waves) = (rollout.header.wave, &mut rollout.header.waves);
-    if wave + 1 < waves.len() {
-        let substitute = waves[wave + 1].remove(0);
-        waves[wave].push(substitute);
+    while count > 0 && wave + 1 < waves.len() {
+        let taken = count.min(waves[wave + 1].len());
+        let substitutes: Vec<usize> = waves[wave + 1].drain(..taken).collect();
+        waves[wave].extend(substitutes);
+        count -= taken;
         if waves[wave + 1].is_empty() {
             waves.remove(wave + 1);
         }
-        desk.changed(rollout);
+        desk.changed_headers.insert(rollout.header.number);
     }
+    rollout.range(wave).map_or(0, |range| *range.end() + 1)
 }
 
 /// Whether every master answers; a deployment that waits for one too long stops.
@@ -321,9 +368,9 @@ fn masters_are_well(rollout: &mut Rollout, desk: &mut Desk, now: Now) -> bool {
 
 /// Every wave is over.
 fn finish(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
-    let settled = members_in(rollout, &[Stage::Settled]).len();
-    let failed = rollout.members.iter().filter(|member| member.stage.is_failure()).count();
-    let late = rollout.members.iter().filter(|member| member.late).count();
+    let settled = rollout.members.on(Shelf::Settled).len();
+    let failed = rollout.members.on(Shelf::Failed).len();
+    let late = rollout.members.late().len();
     if settled == 0 && !rollout.header.waves.is_empty() {
         return end(rollout, Ending::Failed, "no target was alive when its turn came".to_owned(), desk, now);
     }
@@ -370,8 +417,9 @@ pub(crate) fn end(rollout: &mut Rollout, ending: Ending, reason: String, desk: &
     tell(rollout, kind, reason.clone(), desk, now);
     rollout.header.reason = reason;
     for index in 0..rollout.members.len() {
-        rollout.members[index].work = Work::default();
-        if ending != Ending::Done && std::mem::take(&mut rollout.members[index].late) {
+        let mut member = rollout.members.edit(index);
+        member.work = Work::default();
+        if ending != Ending::Done && std::mem::take(&mut member.late) {
             desk.changed_members.insert((rollout.header.number, index));
         }
     }
@@ -396,9 +444,4 @@ fn desire(rollout: &Rollout, ending: Ending, desk: &mut Desk) {
             desk.facts.push(crate::state::Fact::Desired { group, set });
         }
     }
-}
-
-/// The nodes that a deployment has changed, so that an order may undo it.
-pub(crate) fn changed_nodes(rollout: &Rollout) -> Vec<usize> {
-    (0..rollout.members.len()).filter(|index| is_changed(rollout, *index)).collect()
 }

@@ -9,7 +9,7 @@
 //! The volatile part (what was asked and not answered, deadlines, who is registered) starts empty with every term of
 //! office. Deadlines start anew then: a node gets more time when the controller restarts, never less.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use dcos_api::types::deploy::{DeployEvent, Halt, Strategy};
 use dcos_core::attempt::AttemptState;
@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Action, Now, ReplyTo, Request, Token};
+use crate::members::{Members, Shelf};
 
 /// How many events are kept.
 pub const EVENTS: usize = 1000;
@@ -86,13 +87,16 @@ pub enum Fact {
 #[derive(Debug)]
 pub(crate) struct Rollout {
     pub(crate) header: Header,
-    pub(crate) members: Vec<Member>,
+    pub(crate) members: Members,
     /// When the wave at hand came to hold and its soak began.
     pub(crate) soaking: Option<u64>,
     /// When the phase was entered, or the controller took office in it.
     pub(crate) phase_since: u64,
     /// When nothing but a silent master kept the wave at hand from starting.
     pub(crate) master_silent_since: Option<u64>,
+    /// When every node that is waited for was last looked at; `None` to look at once. In between, only those that answer
+    /// or are due are.
+    pub(crate) swept: Option<u64>,
 }
 
 /// A deployment without its nodes.
@@ -317,13 +321,16 @@ pub(crate) struct Inventory {
     /// When it was read.
     pub(crate) at: u64,
     /// Each known node by name.
-    pub(crate) nodes: BTreeMap<String, Presence>,
+    pub(crate) nodes: HashMap<String, Presence>,
+    /// The names of the masters among them.
+    pub(crate) masters: BTreeSet<String>,
+    /// The first of those that does not answer.
+    pub(crate) silent_master: Option<String>,
 }
 
 /// Whether a node is there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Presence {
-    pub(crate) master: bool,
     /// Whether it was there at any time in this term of office.
     pub(crate) was_there: bool,
     /// Since when it is not; `None` while it is.
@@ -370,10 +377,11 @@ impl State {
             },
             Fact::Node { deployment, index, member } => {
                 if let Some(rollout) = self.rollouts.get_mut(&deployment) {
-                    match rollout.members.get_mut(index) {
-                        Some(place) => *place = *member,
-                        // Nodes are written in order together with their deployment: this is the next one.
-                        None => rollout.members.push(*member),
+                    // Nodes are written in order together with their deployment: an unknown one is the next.
+                    if index < rollout.members.len() {
+                        *rollout.members.edit(index) = *member;
+                    } else {
+                        rollout.members.push(*member);
                     }
                 }
             }
@@ -392,7 +400,8 @@ impl State {
 
 impl Rollout {
     pub(crate) fn new(header: Header, members: Vec<Member>, now: u64) -> Self {
-        Self { header, members, soaking: None, phase_since: now, master_silent_since: None }
+        let members = Members::new(members);
+        Self { header, members, soaking: None, phase_since: now, master_silent_since: None, swept: None }
     }
 
     pub(crate) fn id(&self) -> String {
@@ -408,9 +417,16 @@ impl Rollout {
         Fact::Node { deployment: self.header.number, index, member }
     }
 
-    /// The nodes of this deployment that are under way between `begin` and their end.
-    pub(crate) fn in_flight(&self) -> impl Iterator<Item = &Member> {
-        self.members.iter().filter(|member| member.stage.is_in_flight())
+    /// How many nodes of this deployment are under way between `begin` and their end.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.members.on(Shelf::UnderWay).len()
+    }
+
+    /// The places of the nodes of a wave, from its first to its last. Nodes are planned in the order of their turns, so
+    /// no other wave's are in between.
+    pub(crate) fn range(&self, wave: usize) -> Option<std::ops::RangeInclusive<usize>> {
+        let wave = self.header.waves.get(wave)?;
+        Some(*wave.first()?..=*wave.last()?)
     }
 }
 
@@ -467,7 +483,7 @@ impl Desk {
     /// Moves a node on, with the reason, and has it written down.
     pub(crate) fn enter(&mut self, rollout: &mut Rollout, index: usize, stage: Stage, detail: String, now: Now) {
         let number = rollout.header.number;
-        let member = &mut rollout.members[index];
+        let mut member = rollout.members.edit(index);
         member.stage = stage;
         member.detail = detail;
         member.updated_at = now.wall;
@@ -483,7 +499,7 @@ impl Desk {
     pub(crate) fn ask(&mut self, rollout: &mut Rollout, index: usize, request: Request) {
         self.newest_token += 1;
         let deployment = rollout.header.number;
-        let member = &mut rollout.members[index];
+        let mut member = rollout.members.edit(index);
         member.work.token = Some(self.newest_token);
         let (node, url) = (member.node.clone(), member.url.clone());
         self.actions.push(Action::Ask { deployment, index, token: self.newest_token, node, url, request });

@@ -13,7 +13,8 @@ pub const FORMAT: u32 = 1;
 
 /// A log of records. Methods block.
 pub trait StateStore: Send + 'static {
-    /// All records since the last [`StateStore::replace`], with the one that it wrote, oldest first.
+    /// All records since the last [`StateStore::replace`], with the one that it wrote, oldest first. From then on the
+    /// log is this controller's, and no other one that loaded it before can write to it.
     ///
     /// # Errors
     /// If the log can't be read, or is damaged elsewhere than at its end.
@@ -34,8 +35,14 @@ pub trait StateStore: Send + 'static {
 
 /// What went wrong with a store.
 #[derive(Debug, thiserror::Error)]
-#[error("can't use the log of deployments")]
-pub struct StoreError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+pub enum StoreError {
+    /// It can't be read or written.
+    #[error("can't use the log of deployments")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Another controller has loaded the log since this one did: nothing of this one's is written any more.
+    #[error("the log of deployments is another controller's")]
+    Fenced(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
 
 /// A record that can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +79,7 @@ struct Record {
 /// If a fact can't be written as JSON.
 pub fn encode(facts: &[Fact]) -> Result<Vec<u8>, StoreError> {
     let record = Record { format: FORMAT, facts: facts.to_vec() };
-    serde_json::to_vec(&record).map_err(|error| StoreError(Box::new(error)))
+    serde_json::to_vec(&record).map_err(|error| StoreError::Failed(Box::new(error)))
 }
 
 /// The facts in records.

@@ -262,7 +262,7 @@ impl<'a> Context<'a> {
         if let Some(closed) = &self.closed {
             return closed.clone();
         }
-        let wave = header.waves.iter().position(|wave| wave.contains(&index)).unwrap_or(0);
+        let wave = header.waves.partition_point(|wave| wave.last().is_none_or(|last| *last < index));
         let back = matches!(header.phase, Phase::RollingBack(_));
         if !back && wave > header.wave {
             return match self.soak_left() {

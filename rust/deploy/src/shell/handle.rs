@@ -8,7 +8,7 @@ use dcos_api::types::deploy::{
     DeploymentPlan, Deployments, Halt, HaltRequest, Halts, PulseAnswer, ResumeRequest,
 };
 use dcos_core::attempt::Ping;
-use dcos_core::{ExitCode, Problem};
+use dcos_core::{ExitCode, PackageSet, Problem};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -198,6 +198,14 @@ impl DeployHandle {
     /// If the controller has no state to show.
     pub async fn events(&self, after: u64) -> Result<DeployEvents, Problem> {
         self.read(move |state, _| view::events(state, after)).await
+    }
+
+    /// What a group should run, if a deployment ever said.
+    ///
+    /// # Errors
+    /// If the controller has no state to show.
+    pub async fn desired(&self, group: String) -> Result<Option<PackageSet>, Problem> {
+        self.read(move |state, _| view::desired(state, &group).cloned()).await
     }
 
     /// The documents of a kind that another part keeps in the log, by id.
