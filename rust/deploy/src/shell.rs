@@ -8,19 +8,20 @@
 //! A log that can't be written stops the controller: what it decided is not known to be kept, so nothing is done about
 //! it. The state is then rebuilt from the log, again and again until that works, as after a restart.
 
-mod core;
+pub(crate) mod core;
 mod create;
-mod handle;
+pub(crate) mod handle;
 
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dcos_core::Problem;
 use dcos_core::node::NodeConfig;
+use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::client::{ClientError, NodeClient};
-use crate::event::{Action, Answer, Event, Request, Trouble};
+use crate::event::{Action, Answer, Event, Now, Request, Trouble};
 use crate::inventory::{Inventory, Listed, NoInventory};
 use crate::store::StateStore;
 
@@ -56,7 +57,7 @@ pub enum ShellError {
 }
 
 /// What the controller's thread is told.
-enum Message {
+pub(crate) enum Message {
     /// Something to take in.
     Event(Event),
     /// An order, and where its outcome goes.
@@ -113,7 +114,7 @@ pub fn start(node: &NodeConfig, store: Box<dyn StateStore>) -> Result<DeployHand
     // Without ZooKeeper a master is the only one; with it, it leads once it says so.
     let leads = node.mesos.zk.is_none();
     // What the shell itself holds must not keep it alive once nobody else does.
-    let tasks = Tasks { runtime, sender: sender.downgrade(), shared };
+    let tasks = Tasks { runtime, sender: sender.downgrade(), shared, start: Instant::now() };
     tasks.spawn_clock();
     tasks.spawn_inventory();
     let core = self::core::Core::new(store, tasks, leads);
@@ -128,6 +129,7 @@ struct Tasks {
     runtime: tokio::runtime::Handle,
     sender: mpsc::WeakSender<Message>,
     shared: Arc<Shared>,
+    start: Instant,
 }
 
 impl Tasks {
@@ -170,9 +172,19 @@ impl Tasks {
             }
         });
     }
+}
 
-    /// Takes an action. Replies are for the controller's thread itself.
-    fn take(&self, action: Action, handle: impl FnOnce() -> Option<DeployHandle>) {
+impl self::core::Outside for Tasks {
+    fn now(&self) -> Now {
+        let mono = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now { wall: Timestamp::now(), mono }
+    }
+
+    fn another_leads(&self) -> bool {
+        matches!(self.shared.listed(), Err(NoInventory::NotLeading))
+    }
+
+    fn take(&self, action: Action) {
         match action {
             Action::Ask { deployment, index, token, node, url, request } => {
                 let (sender, shared) = (self.sender.clone(), Arc::clone(&self.shared));
@@ -187,7 +199,8 @@ impl Tasks {
                 });
             }
             Action::CatchUp { deployment, nodes } => {
-                if let Some(handle) = handle() {
+                if let Some(sender) = self.sender.upgrade() {
+                    let handle = DeployHandle::new(sender, Arc::clone(&self.shared));
                     self.runtime.spawn(async move { handle.catch_up(deployment, nodes).await });
                 }
             }

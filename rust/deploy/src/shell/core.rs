@@ -1,22 +1,27 @@
-//! The thread that owns the controller's state and its log.
+//! What the controller's thread does: it owns the state and the log, writes before it acts, and gives up its office when
+//! it must.
+//!
+//! The clock and everything that acts on the world come through [`Outside`], so that the simulator runs this very code
+//! in virtual time.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use dcos_core::Problem;
-use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::handle::{DeployHandle, Given};
-use super::{Message, Tasks, unavailable};
+use super::handle::Given;
+use super::{Message, unavailable};
 use crate::controller;
 use crate::event::{Action, Event, Now, Outcome, ReplyTo};
-use crate::inventory::NoInventory;
 use crate::state::{Fact, State};
 use crate::store::{self, StateStore};
 
-/// After how many records the log is replaced by what still counts.
+/// After how many records the log is replaced by what still counts, at least. A log whose snapshot alone is long grows
+/// to several times that: to write ten thousand nodes anew after every two thousand changes would cost more than these.
 const RECORDS: usize = 2_000;
+
+/// How many records of changes are worth as many facts of a snapshot.
+const RECORDS_PER_FACT: usize = 3;
 
 /// How many facts one record has at most when the log is replaced.
 const FACTS: usize = 500;
@@ -26,32 +31,45 @@ const PAUSE: u64 = 5_000;
 
 type Waiting = BTreeMap<ReplyTo, oneshot::Sender<Result<Outcome, Problem>>>;
 
-pub(super) struct Core {
+/// What is around the controller.
+pub(crate) trait Outside {
+    /// The time.
+    fn now(&self) -> Now;
+
+    /// Whether another master is known to lead.
+    fn another_leads(&self) -> bool;
+
+    /// Takes an action: asks a node, or has nodes caught up. It must not wait for what comes of it.
+    fn take(&self, action: Action);
+}
+
+pub(crate) struct Core<O> {
     store: Box<dyn StateStore>,
-    tasks: Tasks,
-    start: Instant,
+    outside: O,
     /// The controller's state, or why there is none and since when.
     state: Result<State, (Problem, u64)>,
     /// Whether this master leads.
     leads: bool,
     /// Whether it took office since it last began to lead.
     in_office: bool,
+    /// How many records were added since the log was replaced, and at how many that is done again.
     records: usize,
+    most_records: usize,
     newest_reply: ReplyTo,
     waiting: Waiting,
 }
 
-impl Core {
-    pub(super) fn new(store: Box<dyn StateStore>, tasks: Tasks, leads: bool) -> Self {
+impl<O: Outside> Core<O> {
+    pub(crate) fn new(store: Box<dyn StateStore>, outside: O, leads: bool) -> Self {
         let problem = unavailable("deploy-log", "the log of deployments is not open yet".to_owned());
         Self {
             store,
-            tasks,
-            start: Instant::now(),
+            outside,
             state: Err((problem, 0)),
             leads,
             in_office: false,
             records: 0,
+            most_records: RECORDS,
             newest_reply: 0,
             waiting: Waiting::new(),
         }
@@ -61,27 +79,36 @@ impl Core {
     pub(super) fn run(mut self, mut messages: mpsc::Receiver<Message>) {
         self.open();
         while let Some(message) = messages.blocking_recv() {
-            match message {
-                Message::Event(event) => self.event(event),
-                Message::Order(given) => self.order(given),
-                Message::Read(reader) => {
-                    let now = self.now();
-                    match &self.state {
-                        Ok(state) => reader(Ok((state, now))),
-                        Err((problem, _)) => reader(Err(problem.clone())),
-                    }
+            self.message(message);
+        }
+    }
+
+    /// Takes in a message.
+    pub(crate) fn message(&mut self, message: Message) {
+        match message {
+            Message::Event(event) => self.event(event),
+            Message::Order(given) => self.order(given),
+            Message::Read(reader) => {
+                let now = self.now();
+                match &self.state {
+                    Ok(state) => reader(Ok((state, now))),
+                    Err((problem, _)) => reader(Err(problem.clone())),
                 }
             }
         }
     }
 
+    /// The state, while this controller acts by it.
+    pub(crate) fn state(&self) -> Option<&State> {
+        self.state.as_ref().ok().filter(|_| self.in_office)
+    }
+
     fn now(&self) -> Now {
-        let mono = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Now { wall: Timestamp::now(), mono }
+        self.outside.now()
     }
 
     /// Rebuilds the state from the log.
-    fn open(&mut self) {
+    pub(crate) fn open(&mut self) {
         self.in_office = false;
         let read = self.store.load().map_err(|error| Problem::chain(&error));
         let facts = read.and_then(|records| {
@@ -131,7 +158,7 @@ impl Core {
 
     /// Stops acting as soon as another master leads: what is under way is that one's to follow.
     fn watch_lead(&mut self) {
-        if self.in_office && matches!(self.tasks.shared.listed(), Err(NoInventory::NotLeading)) {
+        if self.in_office && self.outside.another_leads() {
             tracing::info!("another master leads: this one follows no deployment any more");
             self.leads = false;
             self.open();
@@ -181,16 +208,10 @@ impl Core {
                         reply.send(outcome).ok();
                     }
                 }
-                action @ (Action::Ask { .. } | Action::CatchUp { .. }) => {
-                    let tasks = &self.tasks;
-                    tasks.take(action, || {
-                        let sender = tasks.sender.upgrade()?;
-                        Some(DeployHandle::new(sender, std::sync::Arc::clone(&tasks.shared)))
-                    });
-                }
+                action @ (Action::Ask { .. } | Action::CatchUp { .. }) => self.outside.take(action),
             }
         }
-        if self.records > RECORDS {
+        if self.records > self.most_records {
             self.compact();
         }
     }
@@ -200,13 +221,12 @@ impl Core {
         let Ok(state) = &self.state else { return };
         let snapshot = state.snapshot();
         let records: Result<Vec<Vec<u8>>, _> = snapshot.chunks(FACTS).map(store::encode).collect();
-        let kept = records.as_ref().map_or(0, Vec::len);
+        self.records = 0;
+        self.most_records = RECORDS.max(RECORDS_PER_FACT * snapshot.len());
         match records.and_then(|records| self.store.replace(&records)) {
-            // Counted from here, so that a snapshot with many records is not replaced at every step.
-            Ok(()) => self.records = kept.min(RECORDS / 2),
+            Ok(()) => {}
             Err(error) => {
                 tracing::warn!(error = Problem::chain(&error), "can't shorten the log of deployments");
-                self.records = RECORDS / 2;
             }
         }
     }

@@ -31,14 +31,14 @@ pub enum Created {
 }
 
 /// An order on its way to the controller.
-pub(super) struct Given {
-    pub(super) order: Order,
-    pub(super) by: Option<String>,
-    pub(super) reply: oneshot::Sender<Result<Outcome, Problem>>,
+pub(crate) struct Given {
+    pub(crate) order: Order,
+    pub(crate) by: Option<String>,
+    pub(crate) reply: oneshot::Sender<Result<Outcome, Problem>>,
 }
 
 /// Something that reads the state.
-pub(super) type Reader = Box<dyn FnOnce(Result<(&State, Now), Problem>) + Send>;
+pub(crate) type Reader = Box<dyn FnOnce(Result<(&State, Now), Problem>) + Send>;
 
 /// The controller, for whoever serves it. Clones share it; when the last one is gone, the controller ends.
 #[derive(Clone, Debug)]
