@@ -127,7 +127,7 @@ fn controller(config: &NodeConfig) -> Controller {
     match config.role {
         Role::Agent => Controller::Elsewhere(config.deploy.masters.clone()),
         Role::Master => match dcos_deploy::start(config, Box::new(Log::at(config.root.join("state/deploy/log")))) {
-            Ok(handle) => Controller::Here(Arc::new(Controlled(handle))),
+            Ok(handle) => Controller::Here(Arc::new(Controlled(handle, Arc::new(config.clone())))),
             Err(error) => {
                 let detail = Problem::chain(&error);
                 tracing::error!("{detail}");

@@ -14,7 +14,7 @@ use crate::Principal;
 /// What an endpoint demands of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing: the answer tells no more than whether the part works.
+    /// Nothing: the answer tells no more than whether the part works, or the body brings a credential of its own.
     Nothing,
     /// This role, or one above it.
     Role(ApiRole),

@@ -16,6 +16,7 @@ use crate::types::deploy::{
     Acknowledgement, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand, DeploymentPlan,
     Deployments, Halt, HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
 };
+use crate::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
 use crate::types::pkg::{Active, AvailablePackages, FetchRequest, Job, Jobs, LocalPackages, NodeState, PackageDetail};
 use crate::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartStatus};
 
@@ -118,4 +119,10 @@ pub trait DeployBackend: Send + Sync + 'static {
 
     /// What happened after the event `after`.
     fn events(&self, after: u64) -> Answer<DeployEvents>;
+
+    /// Makes a join token.
+    fn token(&self, request: TokenRequest, by: Principal) -> Answer<TokenAnswer>;
+
+    /// Takes a new machine in, if its token is good.
+    fn join(&self, request: JoinRequest) -> Answer<JoinAnswer>;
 }

@@ -123,6 +123,8 @@ fn endpoint(app: &App, route: &'static Route) -> MethodRouter<App> {
         Operation::Provision => on(filter, deploy::unprovisioned),
     }
 }
+        Operation::Deploy(Deploy::Token) => on(filter, deploy::token),
+        Operation::Deploy(Deploy::Join) => on(filter, deploy::join),
 
 /// A part that is in the router works, save a controller that could not be started.
 fn health(app: &App, part: &'static str) -> Response {

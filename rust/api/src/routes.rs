@@ -70,6 +70,8 @@ pub enum Deploy {
 }
 
 const fn get(path: &'static str, operation: Operation) -> Route {
+    Token,
+    Join,
     Route { verb: Verb::Get, path, needs: Needs::Role(Reader), operation }
 }
 
@@ -84,6 +86,11 @@ const fn post(path: &'static str, role: dcos_core::node::ApiRole, operation: Ope
 const fn delete(path: &'static str, operation: Operation) -> Route {
     Route { verb: Verb::Delete, path, needs: Needs::Role(Operator), operation }
 }
+/// A call whose body brings its own credential, which its handler looks at.
+const fn open_post(path: &'static str, operation: Operation) -> Route {
+    Route { verb: Verb::Post, path, needs: Needs::Nothing, operation }
+}
+
 
 /// Every endpoint.
 pub const ROUTES: &[Route] = &[
@@ -117,6 +124,8 @@ pub const ROUTES: &[Route] = &[
     post("/deploy/deployments", Operator, Operation::Deploy(Deploy::Create)),
     post("/deploy/deployments/{id}/{command}", Operator, Operation::Deploy(Deploy::Command)),
     post("/deploy/resume", Admin, Operation::Deploy(Deploy::Resume)),
+    open_post("/deploy/join", Operation::Deploy(Deploy::Join)),
+    post("/deploy/tokens", Operator, Operation::Deploy(Deploy::Token)),
     health("/provision/health"),
     get("/provision/slaves", Operation::Provision),
     get("/provision/slaves/{id}", Operation::Provision),

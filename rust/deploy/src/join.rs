@@ -181,7 +181,8 @@ impl DeployHandle {
         loop {
             tries += 1;
             let before = self.documents(KIND).await?.into_iter().find(|(known, _)| *known == id).map(|(_, body)| body);
-            let kept = before.clone().map(serde_json::from_value::<Token>).transpose().map_err(unreadable)?;
+            let kept =
+                before.clone().map(serde_json::from_value::<Token>).transpose().map_err(|error| unreadable(&error))?;
             let used = judge(kept.as_ref(), &request, Timestamp::now())?;
             let Some(kept) = kept else { continue };
             // All that can fail comes first, so that a token is not spent on an answer that can't be given.
@@ -299,7 +300,7 @@ fn document(token: &Token) -> Result<Value, Problem> {
         .map_err(|error| Problem::new(ExitCode::Unexpected, "unexpected", format!("can't write a token down: {error}")))
 }
 
-fn unreadable(error: serde_json::Error) -> Problem {
+fn unreadable(error: &serde_json::Error) -> Problem {
     let detail = format!("what is kept of the join token can't be read: {error}");
     Problem::new(ExitCode::Unexpected, "unreadable-token", detail).hint("a newer release may have made it")
 }

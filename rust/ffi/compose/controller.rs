@@ -1,6 +1,7 @@
 //! The controller of deployments behind the endpoints: its handle as the router wants it, its log as the store keeps it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use dcos_api::Principal;
 use dcos_api::backend::{Answer, Created, DeployBackend};
@@ -8,11 +9,13 @@ use dcos_api::types::deploy::{
     Acknowledgement, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand, Deployments, Halt,
     HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
 };
+use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
+use dcos_core::node::NodeConfig;
 use dcos_deploy::{DeployHandle, StateStore, StoreError};
 use dcos_store::AppendLog;
 
 /// The controller of this process.
-pub(super) struct Controlled(pub(super) DeployHandle);
+pub(super) struct Controlled(pub(super) DeployHandle, pub(super) Arc<NodeConfig>);
 
 impl DeployBackend for Controlled {
     fn create(&self, request: CreateDeployment, by: Principal) -> Answer<Created> {
@@ -73,6 +76,16 @@ impl DeployBackend for Controlled {
     fn events(&self, after: u64) -> Answer<DeployEvents> {
         let handle = self.0.clone();
         Box::pin(async move { handle.events(after).await })
+    }
+
+    fn token(&self, request: TokenRequest, by: Principal) -> Answer<TokenAnswer> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.token(&request, by.0).await })
+    }
+
+    fn join(&self, request: JoinRequest) -> Answer<JoinAnswer> {
+        let (handle, config) = (self.0.clone(), Arc::clone(&self.1));
+        Box::pin(async move { handle.join(request, &config).await })
     }
 }
 

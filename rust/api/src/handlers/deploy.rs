@@ -13,6 +13,7 @@ use crate::backend::Created;
 use crate::extract::{Body, Query, Segment};
 use crate::router::{App, Control};
 use crate::types::deploy::{CreateDeployment, DeploymentCommand, HaltRequest, Ping, PulseRequest, ResumeRequest};
+use crate::types::join::{JoinRequest, TokenRequest};
 
 /// The query of `GET /deploy/events`.
 #[derive(Debug, Default, Deserialize)]
@@ -98,6 +99,18 @@ pub(crate) async fn ping(control: Control, Body(ping): Body<Ping>) -> Outcome {
 
 pub(crate) async fn events(control: Control, Query(query): Query<After>) -> Outcome {
     Ok(ok(&control.0.events(query.after).await?))
+}
+
+pub(crate) async fn token(control: Control, by: Principal, Body(request): Body<TokenRequest>) -> Outcome {
+    let made = control.0.token(request, by).await?;
+    let text = format!("token {} into {}", made.id, made.group);
+    Ok(about(json(StatusCode::CREATED, &made), text))
+}
+
+pub(crate) async fn join(control: Control, Body(request): Body<JoinRequest>) -> Outcome {
+    let text = format!("node {}", request.node);
+    let answer = control.0.join(request).await.map_err(|refused| Failure::about(refused, &text))?;
+    Ok(about(ok(&answer), text))
 }
 
 /// Stands for every endpoint of the controller on a node that is no master. Reading is sent on to the first master;

@@ -3,6 +3,7 @@
 //! - [`pkg`]: packages, jobs and the state of a node
 //! - [`restart`]: tickets, plans and attempts
 //! - [`deploy`]: deployments, nodes, halts and events
+//! - [`join`]: tokens, and what a new machine is told
 //! - [`health`]: whether a part works
 //!
 //! Fields may be added and none renamed. What a node asks of a node is read with unknown fields ignored, so that two
@@ -10,6 +11,7 @@
 
 pub mod deploy;
 pub mod health;
+pub mod join;
 pub mod pkg;
 pub mod restart;
 

@@ -53,6 +53,8 @@ const CASES: &[Case] = &[
     ("POST", "/deploy/deployments/d-7/retry", None, 200, "deploy/deployment.json"),
     ("POST", "/deploy/deployments/d-7/rollback", None, 200, "deploy/deployment.json"),
     ("POST", "/deploy/resume", Some("deploy/resume.request.json"), 200, "deploy/resume.json"),
+    ("POST", "/deploy/tokens", Some("deploy/tokens.request.json"), 201, "deploy/tokens.json"),
+    ("POST", "/deploy/join", Some("deploy/join.request.json"), 200, "deploy/join.json"),
 ];
 
 /// The principal of a case: the operator, save where the endpoint is for others.

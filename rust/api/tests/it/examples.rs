@@ -10,6 +10,7 @@ use dcos_api::types::deploy::{
     HaltRequest, Halts, Ping, PulseAnswer, PulseRequest, ResumeRequest,
 };
 use dcos_api::types::health::Health;
+use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
 use dcos_api::types::pkg::{
     Active, AvailablePackages, FetchRequest, Job, Jobs, LocalPackages, NodeState, PackageDetail, ValidateRequest,
 };
@@ -65,6 +66,10 @@ const EXAMPLES: &[(&str, Rewrite)] = &[
     ("deploy/status.request.json", rewrite::<Ping>),
     ("deploy/status.json", rewrite::<Acknowledgement>),
     ("deploy/events.json", rewrite::<DeployEvents>),
+    ("deploy/tokens.request.json", rewrite::<TokenRequest>),
+    ("deploy/tokens.json", rewrite::<TokenAnswer>),
+    ("deploy/join.request.json", rewrite::<JoinRequest>),
+    ("deploy/join.json", rewrite::<JoinAnswer>),
 ];
 
 /// What a type writes after it has read `text`.

@@ -10,6 +10,7 @@ use dcos_api::types::deploy::{
     Acknowledgement, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand, Deployments, Halt,
     HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
 };
+use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
 use dcos_api::types::pkg::{
     Active, AvailablePackages, FetchRequest, Job, Jobs, LocalPackages, NodeState, PackageDetail,
 };
@@ -214,6 +215,17 @@ impl DeployBackend for FakeController {
         let mut events: DeployEvents = example("deploy/events.json");
         events.events.retain(|event| event.number > after);
         soon(Ok(events))
+    }
+
+    fn token(&self, request: TokenRequest, by: Principal) -> Answer<TokenAnswer> {
+        assert_eq!(request, example("deploy/tokens.request.json"));
+        assert_eq!(by.0.as_deref(), Some("operator"));
+        soon(Ok(example("deploy/tokens.json")))
+    }
+
+    fn join(&self, request: JoinRequest) -> Answer<JoinAnswer> {
+        assert_eq!(request, example("deploy/join.request.json"));
+        soon(Ok(example("deploy/join.json")))
     }
 }
 
