@@ -16,6 +16,7 @@ mod commands;
 mod config;
 mod documents;
 mod harness;
+mod masters;
 mod module;
 mod node;
 mod pkg;

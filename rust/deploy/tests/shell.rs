@@ -262,7 +262,7 @@ impl StateStore for FullDisk {
 
     fn append(&mut self, record: &[u8]) -> Result<(), StoreError> {
         if *self.is_full.lock().unwrap() {
-            return Err(StoreError("no space left on device".into()));
+            return Err(StoreError::Failed("no space left on device".into()));
         }
         self.kept.append(record)
     }

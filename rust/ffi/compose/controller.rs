@@ -102,29 +102,29 @@ impl Log {
     }
 
     fn open(&mut self) -> Result<&mut AppendLog, StoreError> {
-        self.open.as_mut().ok_or_else(|| StoreError("the log was not loaded before it was written".into()))
+        self.open.as_mut().ok_or_else(|| StoreError::Failed("the log was not loaded before it was written".into()))
     }
 }
 
 impl StateStore for Log {
     fn load(&mut self) -> Result<Vec<Vec<u8>>, StoreError> {
-        let (log, records) = AppendLog::open(&self.path).map_err(|error| StoreError(error.into()))?;
+        let (log, records) = AppendLog::open(&self.path).map_err(|error| StoreError::Failed(error.into()))?;
         self.open = Some(log);
         Ok(records.into_iter().map(String::into_bytes).collect())
     }
 
     fn append(&mut self, record: &[u8]) -> Result<(), StoreError> {
         let record = text(record)?;
-        self.open()?.append(record).map_err(|error| StoreError(error.into()))
+        self.open()?.append(record).map_err(|error| StoreError::Failed(error.into()))
     }
 
     fn replace(&mut self, records: &[Vec<u8>]) -> Result<(), StoreError> {
         let records = records.iter().map(|record| text(record)).collect::<Result<Vec<_>, _>>()?;
-        self.open()?.compact(records).map_err(|error| StoreError(error.into()))
+        self.open()?.compact(records).map_err(|error| StoreError::Failed(error.into()))
     }
 }
 
 /// A record as a line of text; the controller writes JSON.
 fn text(record: &[u8]) -> Result<&str, StoreError> {
-    std::str::from_utf8(record).map_err(|error| StoreError(error.into()))
+    std::str::from_utf8(record).map_err(|error| StoreError::Failed(error.into()))
 }

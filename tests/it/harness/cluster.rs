@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::program::{Outcome, run};
-use super::{archive, http, id, until};
+use super::{archive, free_ports, http, id, until};
 
 /// The Mesos that the clusters start with.
 pub(crate) const OLD: &str = "1.10.0";
@@ -364,13 +363,6 @@ fn make_writable(folder: &Path) {
             make_writable(&entry.path());
         }
     }
-}
-
-/// Ports of loopback that nobody listens on: all held at once, so that they differ.
-fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("loopback has a free port")).collect();
-    listeners.iter().map(|listener| listener.local_addr().expect("a bound socket has an address").port()).collect()
 }
 
 fn text(path: &Path) -> &str {

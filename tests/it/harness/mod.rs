@@ -3,11 +3,14 @@
 //! - [`program`]: running one of our programs, and what came of it
 //! - [`cluster`]: a real master and real agents with their own packages, ended with the test
 //! - [`http`]: asking an endpoint
+//! - [`zookeeper`]: a real ensemble
 
 pub(crate) mod cluster;
 pub(crate) mod http;
 pub(crate) mod program;
+pub(crate) mod zookeeper;
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -21,6 +24,13 @@ pub(crate) fn until<T>(what: &str, seconds: u64, mut condition: impl FnMut() -> 
         assert!(Instant::now() < deadline, "waited {seconds} s in vain: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Ports of loopback that nobody listens on: all held at once, so that they differ.
+pub(crate) fn free_ports(count: usize) -> Vec<u16> {
+    let listeners: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("loopback has a free port")).collect();
+    listeners.iter().map(|listener| listener.local_addr().expect("a bound socket has an address").port()).collect()
 }
 
 /// Cargo's target folder.

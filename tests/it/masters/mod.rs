@@ -1,0 +1,3 @@
+//! More than one master: the controller's log in a real ZooKeeper, and clusters whose controller moves.
+
+mod log;
