@@ -301,3 +301,31 @@ fn what_is_withdrawn_is_terminated_and_what_is_registered_stays() {
     assert_eq!((end.done, end.reason.as_str()), (false, "1 of 2 agents are registered: withdrawn by ada"));
     assert_eq!(cloud.live(500).len(), 1);
 }
+
+#[test]
+fn a_machine_that_may_have_been_made_is_waited_for_before_its_slot_is_closed() {
+    let mut operation = asked(1);
+    let nothing = || World { machines: Ok(Vec::new()), agents: Ok(Vec::new()) };
+    next(&mut operation, &nothing(), PATIENCE, &mut 1, at(0));
+    told(&mut operation, 0, Err(LaunchError::Unknown("the connection broke".to_owned())), at(0));
+    next(&mut operation, &nothing(), PATIENCE, &mut 1, at(10));
+    told(&mut operation, 0, Err(LaunchError::Refused("the credentials expired".to_owned())), at(10));
+    next(&mut operation, &nothing(), PATIENCE, &mut 1, at(299));
+    assert!(!operation.is_over(), "it may still come to light");
+    let late = Machine {
+        id: "i0".to_owned(),
+        state: MachineState::Running,
+        token: "o1-0-0-0".to_owned(),
+        operation: "o1".to_owned(),
+        slot: 0,
+        address: None,
+        port: None,
+        kind: String::new(),
+    };
+    let seen = World { machines: Ok(vec![late.clone()]), agents: Ok(Vec::new()) };
+    let terminate = Action::Terminate { machine: "i0".to_owned() };
+    assert_eq!(next(&mut operation, &seen, PATIENCE, &mut 1, at(300)), [terminate]);
+    next(&mut operation, &nothing(), PATIENCE, &mut 1, at(301));
+    assert!(operation.is_over(), "{operation:?}");
+    assert_eq!(leftovers(&operation, &[late]), ["i0"], "and later still it is swept up");
+}
