@@ -76,8 +76,7 @@ impl AppendLog {
     pub fn open(path: &Path) -> Result<(Self, Vec<String>), LogError> {
         let (parent, name) = (path.parent().unwrap_or(Path::new(".")), path.file_name().unwrap_or_default());
         let name = name.to_string_lossy().into_owned();
-        std::fs::create_dir_all(parent).map_err(|error| StoreError::io("make the directory", parent, error))?;
-        let directory = Directory::at(parent)?;
+        let directory = Directory::make(parent)?;
         match rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(LogError::Busy(path.to_owned())),

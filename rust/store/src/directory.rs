@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use crate::durable::{self, Moment};
@@ -53,6 +53,20 @@ impl Directory {
         let handle = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|error| StoreError::io("open the directory", path, error))?;
         Ok(Self { handle, path: path.to_owned() })
+    }
+
+    /// Opens the directory at `path`, made with those above it as needed, and durably: what is in a directory is no safer
+    /// than its name.
+    pub(crate) fn make(path: &Path) -> Result<Self, StoreError> {
+        match Self::at(path) {
+            Err(error) if error.errno() == Some(Errno::NOENT) => {}
+            found => return found,
+        }
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Self::at(path) };
+        // A relative path of one name has an empty parent, which means where we are.
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        let made = Self::make(parent)?.ensure_directory(&name.to_string_lossy())?;
+        Ok(Self { path: path.to_owned(), ..made })
     }
 
     /// Where it was when it was opened, for messages.
@@ -102,19 +116,25 @@ impl Directory {
         Ok(made)
     }
 
-    /// Opens a directory in it, made and synced if there is none.
+    /// Opens a directory in it, made durably if there is none.
     pub(crate) fn ensure_directory(&self, name: &str) -> Result<Self, StoreError> {
         if let Some(found) = self.open_if_any(name)? {
             return Ok(found);
         }
+        let made = self.ensure_scratch(name)?;
+        self.sync()?;
+        Ok(made)
+    }
+
+    /// Opens a directory in it, made if there is none: for what may be lost.
+    pub(crate) fn ensure_scratch(&self, name: &str) -> Result<Self, StoreError> {
+        if let Some(found) = self.open_if_any(name)? {
+            return Ok(found);
+        }
         match self.create_directory(name) {
-            Ok(made) => {
-                self.sync()?;
-                Ok(made)
-            }
             // Somebody else made it in the meantime.
             Err(error) if error.errno() == Some(Errno::EXIST) => self.open(name),
-            Err(error) => Err(error),
+            made => made,
         }
     }
 
@@ -183,6 +203,18 @@ impl Directory {
             .map_err(|error| StoreError::io("rename", self.path.join(name), error).towards(to.path.join(new_name)))
     }
 
+    /// Moves a name of it to a name of another directory, in the way that `flags` say.
+    pub(crate) fn rename_with(
+        &self,
+        name: &str,
+        to: &Self,
+        new_name: &str,
+        flags: RenameFlags,
+    ) -> Result<(), StoreError> {
+        rustix::fs::renameat_with(&self.handle, name, &to.handle, new_name, flags)
+            .map_err(|error| StoreError::io("rename", self.path.join(name), error).towards(to.path.join(new_name)))
+    }
+
     /// Everything in it, in order of name. A name that is not UTF-8 is shown with replacement characters.
     pub(crate) fn entries(&self) -> Result<Vec<DirectoryEntry>, StoreError> {
         let list = |error| StoreError::io("list", &self.path, error);
@@ -243,25 +275,32 @@ impl Directory {
         self.sync()
     }
 
-    /// Writes a file that was not there, with the given permission bits, without making its name durable.
-    pub(crate) fn write_new(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    /// Writes a file that was not there, with the given permission bits. It is as durable as its tree will be.
+    pub(crate) fn write_new(&self, name: &str, bytes: &[u8], mode: u32) -> Result<File, StoreError> {
         let mut file = self.create_file(name)?;
         file.write_all(bytes).map_err(|error| StoreError::io("write", self.path.join(name), error))?;
         rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(self.failed("set the mode of", name))?;
-        durable::sync(Moment::FileWritten(&file, &self.path.join(name)))
+        Ok(file)
     }
 
     /// Replaces a document as a whole: readers see the old one or the new one, also after a crash.
     pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.put(name, bytes)?;
+        self.sync()
+    }
+
+    /// The same for a document that is relied on only once something else in this directory is durable.
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let unfinished = unfinished(name);
         self.remove_file(&unfinished)?;
-        self.write_new(&unfinished, bytes, 0o644)?;
+        let file = self.write_new(&unfinished, bytes, 0o644)?;
+        durable::sync(Moment::FileWritten(&file, &self.path.join(&unfinished)))?;
         if let Err(error) = self.rename(&unfinished, self, name) {
             // The first error is the one to tell; the leftover is recovery's.
             drop(self.remove_file(&unfinished));
             return Err(error);
         }
-        self.sync()
+        Ok(())
     }
 
     /// Removes unfinished documents whose writer is gone.

@@ -1,9 +1,8 @@
 //! The policy of syncing: what must be on stable storage before the next step may be taken.
 //!
-//! Three promises rest on it. A file's bytes are durable before its name is given (else a power loss leaves a complete
-//! name with torn bytes behind it). A package's or generation's whole tree is durable before the rename that commits it.
-//! The directories that a rename touched are durable before anybody is told that it happened. Nothing else is synced:
-//! half-done work in `staging/` may be lost at any time, and a removal that is forgotten is only done again.
+//! Everything else may be lost in a power failure: half-done work in `staging/`, the record in the lock file, partial
+//! downloads. The crash tests leave out each sync and each rename of recorded commands in turn, and show for each that a
+//! power failure may then break a rule (`tests/crash`).
 
 use std::fs::File;
 use std::path::Path;
@@ -30,7 +29,16 @@ pub(crate) enum Moment<'a> {
     NamesChanged(&'a Directory),
 }
 
-/// Makes durable what `moment` says. The only function that syncs.
+/// Makes durable what `moment` says. The only function that syncs; here is when, and why:
+///
+/// - **A file** before the rename that gives it its name: a document, a manifest, a log that is replaced. A power failure
+///   would else leave a complete name with torn bytes behind it. A log's lines before the append is answered.
+/// - **A tree**, all its files and directories, before the rename that makes a package, generation or helper of it: from
+///   then on nobody looks into it again before it is used.
+/// - **A directory** after names in it have changed, before anything else that relies on it happens: `packages/` before an
+///   addition or removal is answered, `generations/` before a switch or before the packages of a removed generation go,
+///   `helper/` before its `current` link moves, any directory before what is in a new one below it is relied on.
+/// - **The switch** is one of those: the rename of a link over `active`, then its directory, before it is answered.
 pub(crate) fn sync(moment: Moment<'_>) -> Result<(), StoreError> {
     match moment {
         Moment::FileWritten(file, path) => {

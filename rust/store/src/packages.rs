@@ -26,7 +26,7 @@ use crate::error::StoreError;
 use crate::lock::Locked;
 use crate::manifest::{self, Content, Manifest, ManifestEntry};
 use crate::staging::Staging;
-use crate::store::{LOCK_WAIT, PACKAGES, STAGING, Store};
+use crate::store::{LOCK_WAIT, PACKAGES, Store};
 
 /// The largest archive that is taken when nobody said how large it is.
 pub const MAX_ARCHIVE_BYTES: u64 = 8 << 30;
@@ -36,6 +36,9 @@ pub const MAX_PACKAGE_BYTES: u64 = 16 << 30;
 
 /// The endings of archives' names.
 pub(crate) const ENDINGS: [&str; 2] = [".tar.gz", ".tar.zst"];
+
+/// The ending of manifests' names.
+const MANIFEST: &str = ".json";
 
 /// A tree within its staging entry.
 pub(crate) const TREE: &str = "tree";
@@ -102,7 +105,7 @@ impl Store {
     /// stays behind.
     pub fn receive(&self, source: impl Read + Send, expected: &Expected) -> Result<Staged, StoreError> {
         let package = expected.id.as_ref().map_or_else(|| expected.origin.clone(), ToString::to_string);
-        let staging = Staging::create(&self.make_top(STAGING)?)?;
+        let staging = Staging::create(&self.make_scratch()?)?;
         let tree = staging.directory().create_directory(TREE)?;
         let (entries, received) = read(source, expected, &tree).map_err(|failure| named(failure, &package))?;
         if let Some(promised) = expected.sha256
@@ -151,10 +154,16 @@ impl Store {
         }
         let document = serde_json::to_vec(&manifest)
             .map_err(|error| StoreError::io("write", packages.path().join(manifest_name(&manifest.id)), error))?;
-        packages.replace(&manifest_name(&manifest.id), &document)?;
-        // A tree whose manifest got lost is no package. It leaves in the same instant in which the good one comes.
-        let flags = if there { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
-        rename_tree(&staging, &packages, &name, flags)?;
+        if there {
+            // A tree whose manifest got lost is no package, and must not be taken for this one: the manifest comes last.
+            // It leaves in the same instant in which the good one comes, since a generation may lead to it.
+            staging.directory().rename_with(TREE, &packages, &name, RenameFlags::EXCHANGE)?;
+            packages.sync()?;
+            packages.put(&manifest_name(&manifest.id), &document)?;
+        } else {
+            packages.put(&manifest_name(&manifest.id), &document)?;
+            staging.directory().rename_with(TREE, &packages, &name, RenameFlags::NOREPLACE)?;
+        }
         packages.sync()?;
         tracing::info!(package = name, sha256 = %manifest.sha256, origin = manifest.origin, "added");
         Ok(added(&manifest, false))
@@ -187,18 +196,34 @@ impl Store {
         if let Some(why) = self.kept()?.packages.remove(id) {
             return Err(StoreError::InUse { id: id.clone(), why });
         }
-        self.take_away(locked, id).map(drop)
+        self.take_away(locked, PACKAGES, &[id.to_string()]).map(drop)
     }
 
-    /// Takes a package out of the store; what is left of it goes when the answer is dropped.
-    pub(crate) fn take_away(&self, _locked: &Locked, id: &PackageId) -> Result<Leftover, StoreError> {
-        let packages = self.make_top(PACKAGES)?;
-        let staging = Staging::create(&self.make_top(STAGING)?)?;
-        packages.rename(&id.to_string(), staging.directory(), TREE)?;
-        packages.sync()?;
-        packages.remove_file(&manifest_name(id))?;
-        tracing::info!(package = %id, "removed");
-        Ok(Leftover::new(staging))
+    /// Takes packages, or other directories at the second level, out of the store: gone for good once this returns. What
+    /// is left of them goes when the answer is dropped.
+    pub(crate) fn take_away(
+        &self,
+        _locked: &Locked,
+        top: &'static str,
+        names: &[String],
+    ) -> Result<Option<Leftover>, StoreError> {
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let directory = self.make_top(top)?;
+        let staging = Staging::create(&self.make_scratch()?)?;
+        for name in names {
+            directory.rename(name, staging.directory(), name)?;
+            tracing::info!(name, from = top, "removed");
+        }
+        directory.sync()?;
+        if top == PACKAGES {
+            // After the trees: one without a manifest would lie there for ever.
+            for name in names {
+                directory.remove_file(&format!("{name}{MANIFEST}"))?;
+            }
+        }
+        Ok(Some(Leftover { _staging: staging }))
     }
 
     /// Whether a package is in the store. One that can't be read has nothing in it.
@@ -214,18 +239,12 @@ pub(crate) struct Leftover {
     _staging: Staging,
 }
 
-impl Leftover {
-    pub(crate) fn new(staging: Staging) -> Self {
-        Self { _staging: staging }
-    }
-}
-
 /// Takes away manifests whose package was not committed, or was removed.
 pub(crate) fn recover(packages: &Directory) -> Result<(), StoreError> {
     packages.remove_unfinished()?;
     let entries = packages.entries()?;
     for entry in &entries {
-        if let Some(id) = entry.name.strip_suffix(".json")
+        if let Some(id) = entry.name.strip_suffix(MANIFEST)
             && entries.binary_search_by(|other| other.name.as_str().cmp(id)).is_err()
         {
             packages.remove_file(&entry.name)?;
@@ -235,7 +254,7 @@ pub(crate) fn recover(packages: &Directory) -> Result<(), StoreError> {
 }
 
 pub(crate) fn manifest_name(id: &PackageId) -> String {
-    format!("{id}.json")
+    format!("{id}{MANIFEST}")
 }
 
 pub(crate) fn read_manifest(packages: &Directory, id: &PackageId) -> Result<Option<Manifest>, StoreError> {
@@ -268,12 +287,6 @@ pub(crate) fn id_of_file(path: &Path) -> Result<PackageId, StoreError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let stem = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending));
     stem.and_then(|stem| stem.parse().ok()).ok_or_else(|| StoreError::FileName(name.into_owned()))
-}
-
-fn rename_tree(staging: &Staging, packages: &Directory, name: &str, flags: RenameFlags) -> Result<(), StoreError> {
-    rustix::fs::renameat_with(staging.directory(), TREE, packages, name, flags).map_err(|error| {
-        StoreError::io("rename", staging.directory().path().join(TREE), error).towards(packages.path().join(name))
-    })
 }
 
 /// Reads an archive to its end, unpacking it into `tree`.

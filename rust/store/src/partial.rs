@@ -50,7 +50,7 @@ impl Store {
     }
 
     fn claim(&self, name: &str) -> Result<Option<Partial>, StoreError> {
-        let directory = self.make_top(STAGING)?.ensure_directory(DIRECTORY)?;
+        let directory = self.make_scratch()?.ensure_scratch(DIRECTORY)?;
         loop {
             let file = directory.open_with(name, OFlags::RDWR | OFlags::CREATE)?;
             if !lock(&file, &directory, name)? {

@@ -107,11 +107,7 @@ impl Store {
 
     /// Opens the root, made if it is not there.
     pub(crate) fn make(&self) -> Result<Directory, StoreError> {
-        if let Ok(root) = Directory::at(&self.root) {
-            return Ok(root);
-        }
-        std::fs::create_dir_all(&self.root).map_err(|error| StoreError::io("make the directory", &self.root, error))?;
-        Directory::at(&self.root)
+        Directory::make(&self.root)
     }
 
     /// Opens a directory at the top, if there is one. For readers, who make nothing.
@@ -128,9 +124,14 @@ impl Store {
         self.make()?.ensure_directory(name)
     }
 
+    /// Opens the directory for half-done work, made if it is not there.
+    pub(crate) fn make_scratch(&self) -> Result<Directory, StoreError> {
+        self.make()?.ensure_scratch(STAGING)
+    }
+
     /// Brings the store in order after a crash: what was not committed is taken away.
     fn recover(&self, root: &Directory, state: &Directory) -> Result<(), StoreError> {
-        staging::recover(&root.ensure_directory(STAGING)?)?;
+        staging::recover(&root.ensure_scratch(STAGING)?)?;
         root.remove_unfinished()?;
         if let Some(helper) = root.open_if_any(HELPER)? {
             helper.remove_unfinished()?;

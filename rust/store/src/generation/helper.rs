@@ -12,7 +12,7 @@ use crate::durable::{self, Moment};
 use crate::error::StoreError;
 use crate::lock::Locked;
 use crate::staging::Staging;
-use crate::store::{HELPER, PACKAGES, STAGING, Store};
+use crate::store::{HELPER, PACKAGES, Store};
 
 /// The helper within a dcos-bits package, and its name in its own directory.
 const IN_PACKAGE: &str = "bin/dcos-restart-helper";
@@ -42,7 +42,7 @@ impl Store {
             if Sha256::of(&bytes) != sha256 {
                 return Err(StoreError::damaged(source, "it is not what its manifest says"));
             }
-            let staging = Staging::create(&self.make_top(STAGING)?)?;
+            let staging = Staging::create(&self.make_scratch()?)?;
             let tree = staging.directory().create_directory(TREE)?;
             tree.write_new(FILE_NAME, &bytes, 0o755)?;
             durable::sync(Moment::TreeWritten(&tree, 1))?;

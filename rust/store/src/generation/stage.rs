@@ -19,7 +19,7 @@ use crate::error::StoreError;
 use crate::lock::Locked;
 use crate::manifest::Manifest;
 use crate::staging::Staging;
-use crate::store::{ACTIVE, GENERATIONS, STAGING, Store};
+use crate::store::{ACTIVE, GENERATIONS, Store};
 
 /// The generation within its staging entry.
 const TREE: &str = "tree";
@@ -112,7 +112,7 @@ impl Store {
         let used = numbers.into_iter().chain(self.history()?.into_iter().map(|entry| entry.generation)).max();
         let rendered = render(used.unwrap_or(0) + 1)?;
         let plan = links::plan(manifests.iter().map(|manifest| (&manifest.id, &manifest.entries)));
-        let staging = Staging::create(&self.make_top(STAGING)?)?;
+        let staging = Staging::create(&self.make_scratch()?)?;
         let tree = staging.directory().create_directory(TREE)?;
         for (path, link) in &plan {
             let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));

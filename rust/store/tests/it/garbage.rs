@@ -35,6 +35,43 @@ fn what_nobody_needs_goes_and_a_dry_run_only_says_so() {
 }
 
 #[test]
+fn a_budget_keeps_what_it_has_room_for_and_the_oldest_goes_first() {
+    let node = Node::new();
+    let store = node.store();
+    node.activate(&node.add_set("1.10.0"));
+    for id in ["z--1", "y--1", "x--1"] {
+        node.add(id, r#""kind":"plain""#, &[("a", &"x".repeat(1000))]);
+    }
+    let all: u64 = store.list().unwrap().iter().map(|package| package.size).sum();
+    let within = |budget| store.gc(&GcOptions { budget: Some(budget), ..GcOptions::default() }).unwrap();
+    assert_eq!(within(all), GcReport::default());
+    let size = store.show(&"z--1".parse().unwrap()).unwrap().summary.size;
+    let report = within(all - size);
+    assert_eq!(report.bytes, size);
+    assert_eq!(names(&report), ["z--1"]);
+    // What nobody asked for touches nothing that came today; and what must stay does, whatever the budget.
+    let unasked = GcOptions::unasked(0, Timestamp::now());
+    assert!(store.gc(&unasked).unwrap().packages.is_empty());
+    let tomorrow = Timestamp::now() + jiff::SignedDuration::from_hours(25);
+    assert_eq!(names(&store.gc(&GcOptions::unasked(0, tomorrow)).unwrap()), ["x--1", "y--1"]);
+    assert_eq!(store.list().unwrap().len(), 3);
+}
+
+#[test]
+fn a_tree_whose_manifest_got_lost_goes_unless_a_generation_leads_to_it() {
+    let node = Node::new();
+    let store = node.store();
+    node.activate(&node.add_set("1.10.0"));
+    node.add("x--1", r#""kind":"plain""#, &[("a", "1")]);
+    for id in ["x--1", "mesos--1.10.0"] {
+        std::fs::remove_file(store.root().join(format!("packages/{id}.json"))).unwrap();
+    }
+    assert_eq!(names(&gc(&node)), ["x--1"]);
+    assert!(!store.root().join("packages/x--1").exists());
+    assert!(store.root().join("packages/mesos--1.10.0/bin/mesos-agent").exists());
+}
+
+#[test]
 fn the_active_set_and_the_last_two_confirmed_stay() {
     let node = Node::new();
     let store = node.store();
