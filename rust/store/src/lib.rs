@@ -3,7 +3,8 @@
 //!
 //! - [`store`]: the store itself, its lock, its recovery, its documents below `state/`
 //! - [`packages`]: packages received into staging, committed by a rename, removed by another
-//! - [`inspect`]: what is there, what it says of itself; [`verify`]: whether it is still what was added, and repair
+//! - [`inspect`]: what is there, what it says of itself; [`verify`]: whether it is still what was added, and repair;
+//!   [`mend`]: repair with the damaged files only
 //! - [`archive`]: the strict subset of tar that packages are, and how one is built
 //! - [`generation`]: a set made ready to be started, what it is validated by, and the switch
 //! - [`keep`], [`gc`]: what must stay and why; everything else
@@ -31,6 +32,7 @@ mod inspect;
 mod keep;
 mod lock;
 pub mod manifest;
+mod mend;
 mod node_store;
 mod packages;
 mod partial;
@@ -42,6 +44,7 @@ mod trust;
 mod verify;
 
 pub use append_log::{AppendLog, LogError};
+pub use archive::frames::{Frame, frames};
 pub use archive::pack::{Built, build, build_with};
 pub use archive::{Refusal, Rule};
 pub use error::StoreError;
@@ -51,6 +54,7 @@ pub use generation::stage::Activation;
 pub use inspect::{Package, PackageSummary};
 pub use lock::{Locked, Owner};
 pub use manifest::Manifest;
+pub use mend::Mending;
 pub use packages::{Added, Expected, MAX_ARCHIVE_BYTES, MAX_PACKAGE_BYTES, Staged};
 pub use partial::Partial;
 pub use process::start_time;

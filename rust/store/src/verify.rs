@@ -71,28 +71,32 @@ impl Store {
             let (present, offered) = (manifest.sha256, staged.manifest().sha256);
             return Err(StoreError::Differs { id: id.clone(), present, offered });
         }
-        let good = staged.directory().open(TREE)?;
-        let mut paths = Vec::new();
-        for Difference { path, .. } in differences(&tree, &manifest, Depth::Bytes)? {
-            let (parent, name) = path.rsplit_once('/').unwrap_or(("", &path));
-            let to = tree.descend(parent)?;
-            match manifest.entries.get(&path) {
-                None => to.remove_tree(name)?,
-                Some(content) => {
-                    // A rename replaces a file by a file; a directory in the way has to go before.
-                    let in_the_way = to.stat(name)?.is_some_and(|stat| kind_of(&stat) == FileType::Directory);
-                    if in_the_way || *content == Content::Directory {
-                        to.remove_tree(name)?;
-                    }
-                    good.descend(parent)?.rename(name, &to, name)?;
-                }
-            }
-            to.sync()?;
-            paths.push(path);
-        }
-        tracing::info!(package = %id, paths = paths.len(), "repaired");
-        Ok(paths)
+        put_right(&tree, &manifest, &staged.directory().open(TREE)?)
     }
+}
+
+/// Replaces what differs in `tree` by what `good` has at the same path; answers the paths.
+pub(crate) fn put_right(tree: &Directory, manifest: &Manifest, good: &Directory) -> Result<Vec<String>, StoreError> {
+    let mut paths = Vec::new();
+    for Difference { path, .. } in differences(tree, manifest, Depth::Bytes)? {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        let to = tree.descend(parent)?;
+        match manifest.entries.get(&path) {
+            None => to.remove_tree(name)?,
+            Some(content) => {
+                // A rename replaces a file by a file; a directory in the way has to go before.
+                let in_the_way = to.stat(name)?.is_some_and(|stat| kind_of(&stat) == FileType::Directory);
+                if in_the_way || *content == Content::Directory {
+                    to.remove_tree(name)?;
+                }
+                good.descend(parent)?.rename(name, &to, name)?;
+            }
+        }
+        to.sync()?;
+        paths.push(path);
+    }
+    tracing::info!(package = %manifest.id, paths = paths.len(), "repaired");
+    Ok(paths)
 }
 
 /// How closely files are compared.

@@ -21,7 +21,7 @@ const BUFFER: usize = 256 << 10;
 const BUFFERS: usize = 8;
 
 /// The largest window of a Zstandard frame, as a power of two: the 8 MiB that RFC 8878 asks of every reader.
-const WINDOW_LOG: u32 = 23;
+pub(crate) const WINDOW_LOG: u32 = 23;
 
 /// What is known of an archive once all of it has been read.
 #[derive(Clone, Copy, Debug)]

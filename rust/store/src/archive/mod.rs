@@ -5,6 +5,7 @@
 //! - [`header`]: one block of 512 bytes
 //! - [`extension`]: long names in the ways of GNU tar and POSIX (PAX)
 //! - [`entries`]: the entries of a tar stream, one after the other
+//! - [`frames`]: where each file lies within an archive that has a frame for each
 //! - [`names`]: which paths may stand side by side, and where links may point
 //! - [`unpack`]: entries to files, hashed on the way
 //! - [`pack`]: files to an archive, the same bytes every time
@@ -16,6 +17,7 @@
 pub(crate) mod compression;
 pub(crate) mod entries;
 pub(crate) mod extension;
+pub(crate) mod frames;
 pub(crate) mod header;
 pub(crate) mod names;
 pub(crate) mod pack;
