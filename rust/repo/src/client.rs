@@ -1,18 +1,22 @@
 //! One repository over HTTP.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dcos_core::index::{self, Index, IndexEntry};
 use dcos_core::node::RepositoryFacts;
+use dcos_core::{PackageId, Sha256};
 use dcos_store::Store;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
-use reqwest::{Certificate, Url};
+use reqwest::{Certificate, StatusCode, Url};
 
 use crate::backoff::Retry;
 use crate::credentials::Credentials;
 use crate::download::{Failure, Source};
 use crate::error::RepoError;
-use crate::trust::Trust;
+use crate::files::{self, FileIndex, FileIndexAt};
+use crate::layout;
+use crate::trust::{Loaded, Trust};
 
 /// The longest index that is read: about 100,000 packages.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
@@ -30,11 +34,37 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Client {
     name: String,
-    base: Url,
+    pub(crate) base: Url,
     http: reqwest::Client,
     credentials: Option<Credentials>,
     retry: Retry,
     trust: Option<Trust>,
+}
+
+/// What a repository says.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    /// What it offers.
+    pub index: Index,
+    /// What it has revoked, as its signed metadata says.
+    pub revoked: BTreeSet<PackageId>,
+    /// Where its signed metadata says that the per-file indexes are.
+    pub(crate) files: BTreeMap<PackageId, FileIndexAt>,
+}
+
+impl Catalogue {
+    /// Where the per-file index of `entry` is, if there is one. Without signed metadata only asking tells.
+    pub(crate) fn files_of(&self, entry: &IndexEntry, signed: bool) -> Option<FileIndexAt> {
+        match signed {
+            true => self.files.get(&entry.id).cloned(),
+            false => Some(FileIndexAt { url: layout::escape(&layout::files(&entry.id)), signed: None }),
+        }
+    }
+}
+
+/// Whether an answer means that there is no such file. S3 answers 403 to whoever may not list.
+pub(crate) fn is_absence(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::FORBIDDEN)
 }
 
 impl Client {
@@ -77,24 +107,66 @@ impl Client {
         self
     }
 
+    /// Whether it is believed because of signatures.
+    pub(crate) const fn is_signed(&self) -> bool {
+        self.trust.is_some()
+    }
+
     /// What messages call the repository: `release` or `site`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The repository's index: by its signed metadata where there is a root of trust, the plain one otherwise.
+    /// What the repository offers.
+    ///
+    /// # Errors
+    /// As [`Self::catalogue`].
+    pub async fn index(&self) -> Result<Index, RepoError> {
+        Ok(self.catalogue().await?.index)
+    }
+
+    /// What the repository says: by its signed metadata where there is a root of trust, by its plain index otherwise.
     ///
     /// # Errors
     /// If it can't be got, is not to be trusted, or is not one that this release reads.
-    pub async fn index(&self) -> Result<Index, RepoError> {
-        let plain = if self.trust.is_some() { "" } else { index::FILE_NAME };
-        let mut source = self.source(plain, None)?;
-        source.retry.attempts = source.retry.attempts.min(INDEX_ATTEMPTS);
-        if let Some(trust) = &self.trust {
-            return trust.index(&source).await;
+    pub async fn catalogue(&self) -> Result<Catalogue, RepoError> {
+        match &self.trust {
+            Some(trust) => Ok(trust.load(&self.document("")?, false).await?.catalogue),
+            None => {
+                let source = self.document(index::FILE_NAME)?;
+                let index = read_index(source.url.as_str(), &source.get(MAX_INDEX_BYTES).await?)?;
+                Ok(Catalogue { index, ..Catalogue::default() })
+            }
         }
-        let bytes = source.get(MAX_INDEX_BYTES).await?;
-        read_index(source.url.as_str(), &bytes)
+    }
+
+    /// All of its signed metadata, with the documents as they came. Only for a client with a root of trust.
+    pub(crate) async fn load(&self) -> Result<Loaded, RepoError> {
+        match &self.trust {
+            Some(trust) => trust.load(&self.document("")?, true).await,
+            None => Err(RepoError::NoIndex(self.base.path().into())),
+        }
+    }
+
+    /// The per-file index at that place; `None` if there is none.
+    pub(crate) async fn file_index(&self, at: &FileIndexAt) -> Result<Option<FileIndex>, RepoError> {
+        let source = self.document(&at.url)?;
+        let limit = at.signed.map_or(files::MAX_BYTES, |(_, length)| length.min(files::MAX_BYTES));
+        let bytes = match source.get(limit).await {
+            Err(RepoError::Status { status, .. }) if at.signed.is_none() && is_absence(status) => return Ok(None),
+            bytes => bytes?,
+        };
+        if at.signed.is_some_and(|(sha256, _)| sha256 != Sha256::of(&bytes)) {
+            return Err(RepoError::NotSigned { url: source.url.to_string() });
+        }
+        files::read(source.url.as_str(), &bytes).map(Some)
+    }
+
+    /// Where a document of the repository is to be had.
+    pub(crate) fn document(&self, relative: &str) -> Result<Source, RepoError> {
+        let mut source = self.source(relative, None)?;
+        source.retry.attempts = source.retry.attempts.min(INDEX_ATTEMPTS);
+        Ok(source)
     }
 
     /// Where the archive of `entry` is to be had.
@@ -105,7 +177,7 @@ impl Client {
         self.source(&entry.url, Some(entry.size))
     }
 
-    fn source(&self, relative: &str, size: Option<u64>) -> Result<Source, RepoError> {
+    pub(crate) fn source(&self, relative: &str, size: Option<u64>) -> Result<Source, RepoError> {
         let refused = |why: &str| RepoError::Url {
             url: relative.to_owned(),
             what: format!("a file of the {} repository", self.name),

@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, RANGE, RETRY_AFTER};
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use tokio::runtime::Handle;
 
 use crate::backoff::Retry;
@@ -50,7 +50,7 @@ impl Failure {
         Self::Passing { cause: Box::new(error.without_url()), asked_for: None }
     }
 
-    fn passing(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(crate) fn passing(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Passing { cause: cause.into(), asked_for: None }
     }
 }
@@ -79,21 +79,36 @@ impl Source {
 
     /// Asks for the bytes from `offset` on; `etag` names the version that the bytes before it came from.
     pub(crate) async fn request(&self, offset: u64, etag: Option<&str>) -> Result<Response, Failure> {
-        let mut request = self.http.get(self.url.clone());
-        if let Some(credentials) = &self.credentials {
-            request = request.basic_auth(&credentials.principal, Some(&credentials.secret));
+        if offset == 0 {
+            return self.send(self.get_it(), None).await;
         }
-        if offset > 0 {
-            request = request.header(RANGE, format!("bytes={offset}-"));
-            if let Some(etag) = etag {
-                request = request.header(IF_RANGE, etag);
-            }
+        let mut request = self.get_it().header(RANGE, format!("bytes={offset}-"));
+        if let Some(etag) = etag {
+            request = request.header(IF_RANGE, etag);
         }
+        self.send(request, Some(offset)).await
+    }
+
+    /// Asks for the bytes from `offset` up to `end`, that one not included. A server without ranges sends all of them.
+    pub(crate) async fn request_range(&self, offset: u64, end: u64) -> Result<Response, Failure> {
+        let range = format!("bytes={offset}-{}", end.saturating_sub(1));
+        self.send(self.get_it().header(RANGE, range), Some(offset)).await
+    }
+
+    fn get_it(&self) -> RequestBuilder {
+        let request = self.http.get(self.url.clone());
+        match &self.credentials {
+            Some(credentials) => request.basic_auth(&credentials.principal, Some(&credentials.secret)),
+            None => request,
+        }
+    }
+
+    async fn send(&self, request: RequestBuilder, from: Option<u64>) -> Result<Response, Failure> {
         let response = request.send().await.map_err(Failure::interrupted)?;
         let status = response.status();
         match status {
             StatusCode::OK => Ok(response),
-            StatusCode::PARTIAL_CONTENT if offset > 0 && starts_at(response.headers()) == Some(offset) => Ok(response),
+            StatusCode::PARTIAL_CONTENT if from.is_some() && starts_at(response.headers()) == from => Ok(response),
             StatusCode::PARTIAL_CONTENT => Err(Failure::passing("the server sent another range than was asked for")),
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(busy(&response)),
             _ if status.is_server_error() => Err(busy(&response)),

@@ -56,6 +56,23 @@ pub enum RepoError {
         /// Its answer.
         status: reqwest::StatusCode,
     },
+    /// The server does not send parts of files.
+    #[error("could not get a part of `{0}`: the server sends whole files only")]
+    NoRanges(String),
+    /// A file is not the one that was signed.
+    #[error("`{url}` is not the file that was signed")]
+    NotSigned {
+        /// The address.
+        url: String,
+    },
+    /// The package was revoked.
+    #[error("`{id}` was revoked by whoever publishes the {repository} repository")]
+    Revoked {
+        /// The package.
+        id: PackageId,
+        /// The repository.
+        repository: String,
+    },
     /// More arrives than was announced.
     #[error("`{url}` is longer than the {limit} bytes that it may have")]
     TooLong {
@@ -156,6 +173,9 @@ pub enum RepoError {
     /// The signed metadata of a repository's folder can't be written.
     #[error(transparent)]
     Signing(#[from] SigningError),
+    /// A copy without its signatures is worth less than the original.
+    #[error("`{0}` has signed metadata, and no root of trust is named to verify it by")]
+    SignedSource(String),
     /// Somebody else is publishing to the same folder.
     #[error("somebody else is publishing to `{}`", .0.display())]
     Publishing(PathBuf),
@@ -204,6 +224,9 @@ impl RepoError {
                 500..=599 | 408 | 429 => ("repository-unreachable", ExitCode::Unreachable),
                 _ => ("repository-refuses", ExitCode::Unexpected),
             },
+            Self::NoRanges(_) => ("no-ranges", ExitCode::Refused),
+            Self::NotSigned { .. } => ("digest-mismatch", ExitCode::Refused),
+            Self::Revoked { .. } => ("package-revoked", ExitCode::Refused),
             Self::TooLong { .. } | Self::OtherSize { .. } => ("wrong-size", ExitCode::Refused),
             Self::Index { .. } | Self::IndexFormat { .. } => ("bad-index", ExitCode::Refused),
             Self::Untrusted { refusal, .. } => (refusal.name(), ExitCode::Refused),
@@ -216,6 +239,7 @@ impl RepoError {
             Self::NoIndex(_) => ("no-such-repository", ExitCode::NotFound),
             Self::Differs { .. } => ("package-differs", ExitCode::Conflict),
             Self::Signing(error) => error.kind(),
+            Self::SignedSource(_) => ("repository-signed", ExitCode::Refused),
             Self::Publishing(_) => ("repository-locked", ExitCode::Conflict),
             Self::NoJob(_) => ("no-such-job", ExitCode::NotFound),
             Self::BadJob { .. } => ("bad-job", ExitCode::Refused),
@@ -237,9 +261,11 @@ impl RepoError {
                 "name one as `[repositories.release]` in `node.toml`, or bring the archive with `dcos-pkg add FILE`",
             ),
             Self::WrongRepository { .. } => Some("publish it to the release repository"),
+            Self::Revoked { .. } => Some("take another version: `dcos-pkg available` lists them"),
             Self::NoIndex(_) => Some("`dcos repo init DIR` makes one"),
             Self::Differs { .. } => Some("a published id is never changed: give the new content a new version"),
             Self::Signing(error) => error.hint(),
+            Self::SignedSource(_) => Some("name the file that its publisher gave out by `--root-json`"),
             Self::Publishing(_) => Some("try again when they are done"),
             _ => None,
         }

@@ -11,6 +11,9 @@ pub(crate) const METADATA: &str = "metadata";
 /// The one file of the metadata that is replaced; all others are named by their version and never change.
 pub(crate) const TIMESTAMP: &str = "timestamp.json";
 
+/// What the per-file index of a package is called after its id. No version may end so.
+const FILES: &str = ".files.json";
+
 /// What archives end in.
 pub(crate) const ENDINGS: [&str; 2] = [".tar.gz", ".tar.zst"];
 
@@ -19,12 +22,36 @@ pub(crate) fn archive(id: &PackageId, ending: &str) -> String {
     format!("{PACKAGES}/{}/{id}{ending}", id.name())
 }
 
-/// The path of the same archive for readers of signed metadata: the digest is part of its name, so that no proxy
+/// The package whose archive is at `path`, if that is the path of one.
+pub(crate) fn of_archive(path: &str) -> Option<PackageId> {
+    let name = path.rsplit('/').next()?;
+    ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)?.parse().ok())
+}
+
+/// The URL reference of an archive without the digest in its name, from that with it.
+pub(crate) fn plain(hashed: &str) -> String {
+    let (folder, file) = hashed.rsplit_once('/').unwrap_or(("", hashed));
+    let file = file.split_once('.').map_or(file, |(_, file)| file);
+    format!("{folder}/{file}")
+}
+
+/// The path of a package's per-file index.
+pub(crate) fn files(id: &PackageId) -> String {
+    format!("{PACKAGES}/{}/{id}{FILES}", id.name())
+}
+
+/// The package whose per-file index is at `path`, if that is the path of one.
+pub(crate) fn of_files(path: &str) -> Option<PackageId> {
+    let id: PackageId = path.rsplit('/').next()?.strip_suffix(FILES)?.parse().ok()?;
+    (files(&id) == path).then_some(id)
+}
+
+/// The path of the same file for readers of signed metadata: the digest is part of its name, so that no proxy
 /// between here and there can give them an older one.
-pub(crate) fn hashed(archive: &str, sha256: &Sha256) -> String {
-    match archive.rsplit_once('/') {
+pub(crate) fn hashed(path: &str, sha256: &Sha256) -> String {
+    match path.rsplit_once('/') {
         Some((folder, file)) => format!("{folder}/{sha256}.{file}"),
-        None => format!("{sha256}.{archive}"),
+        None => format!("{sha256}.{path}"),
     }
 }
 

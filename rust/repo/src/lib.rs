@@ -6,7 +6,7 @@
 //! - [`mod@fetch`]: packages into the store, several at a time; [`worker`]: the same as a job with a file;
 //!   [`mod@repair`]: a package that is there put right
 //! - [`publisher`]: archives into a repository's folder; [`signing`]: its signed metadata;
-//!   [`server`]: such a folder over HTTP, for trying out
+//!   [`server`]: such a folder over HTTP, for trying out; [`mod@mirror`]: a verified copy of a repository
 //! - [`trust`]: an index by signed metadata
 //! - [`credentials`]: the file that says who we are to a server
 //! - [`error`]: what can go wrong, and how it looks to others
@@ -23,8 +23,11 @@ pub mod credentials;
 pub mod download;
 pub mod error;
 pub mod fetch;
+mod files;
 mod layout;
+pub mod mirror;
 pub mod publisher;
+mod range;
 pub mod repair;
 pub mod repositories;
 pub mod server;
@@ -36,6 +39,7 @@ pub mod worker;
 pub use client::Client;
 pub use error::RepoError;
 pub use fetch::{Event, Fetched, Progress, Wanted, fetch};
+pub use mirror::{Mirrored, mirror};
 pub use publisher::{Published, publish};
 pub use repair::repair;
 pub use repositories::{Available, Repositories};

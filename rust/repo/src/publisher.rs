@@ -6,6 +6,7 @@
 //!
 //! Each archive goes through the store's strict reader first: what no node would accept is not published.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,6 +21,7 @@ use sha2::Digest as _;
 
 use crate::client::read_index;
 use crate::error::RepoError;
+use crate::files;
 use crate::layout::{self, ENDINGS, PACKAGES};
 use crate::signing::{Metadata, Signer};
 
@@ -95,7 +97,7 @@ fn publish_by(folder: &Path, archives: &[PathBuf], signer: Option<&Signer>) -> R
     let mut metadata = Metadata::required(folder, signer)?;
     // What is signed is believed, not the plain index beside it, which whoever serves the folder could change.
     let mut index = metadata.as_ref().map_or_else(|| list(folder), Metadata::index)?;
-    let mut published = Vec::new();
+    let (mut published, mut files) = (Vec::new(), BTreeMap::new());
     for (archive, entry) in archives.iter().zip(checked) {
         let already = match index.packages.iter().find(|known| known.id == entry.id) {
             Some(known) if known.sha256 != entry.sha256 => {
@@ -110,13 +112,16 @@ fn publish_by(folder: &Path, archives: &[PathBuf], signer: Option<&Signer>) -> R
                 metadata.check_new(&entry.id)?;
             }
             copy(archive, folder, &entry)?;
+            if let Some(document) = index_files(folder, &entry)? {
+                files.insert(entry.id.clone(), document);
+            }
             index.packages.push(entry);
         }
     }
     if published.iter().any(|published| !published.already) {
         index.packages.sort_by(|left, right| left.id.cmp(&right.id));
         match (&mut metadata, signer) {
-            (Some(metadata), Some(signer)) => metadata.publish(signer, &index)?,
+            (Some(metadata), Some(signer)) => metadata.publish(signer, &index, &files)?,
             _ => write_index(folder, &index)?,
         }
     }
@@ -141,27 +146,36 @@ fn check(archive: &Path) -> Result<IndexEntry, RepoError> {
     Ok(IndexEntry { id, url, sha256, size, pkginfo: staged.pkginfo().clone() })
 }
 
-/// Where the archive of `entry` is in `folder`, and its second name for readers of signed metadata.
-fn places(folder: &Path, entry: &IndexEntry) -> [PathBuf; 2] {
-    let ending = if entry.url.ends_with(".zst") { ".tar.zst" } else { ".tar.gz" };
-    let archive = layout::archive(&entry.id, ending);
-    [folder.join(&archive), folder.join(layout::hashed(&archive, &entry.sha256))]
+/// The path of the archive of `entry` below the repository's folder.
+fn path_of(entry: &IndexEntry) -> String {
+    layout::archive(&entry.id, if entry.url.ends_with(".zst") { ".tar.zst" } else { ".tar.gz" })
 }
 
-/// Gives the archive of `entry` its second name.
+/// Writes the per-file index beside the archive of `entry`, which is in its place; answers its bytes. `None` if the archive
+/// has no frame for each file.
+pub(crate) fn index_files(folder: &Path, entry: &IndexEntry) -> Result<Option<Vec<u8>>, RepoError> {
+    let document = files::of_archive(&folder.join(path_of(entry)), &entry.id, entry.sha256)?;
+    if let Some(document) = &document {
+        let path = folder.join(layout::files(&entry.id));
+        write(path.parent().unwrap_or(folder), &path, document)?;
+    }
+    Ok(document)
+}
+
+/// Gives the file at `path` below `folder` its second name, for readers of signed metadata.
 #[expect(clippy::disallowed_methods, reason = "a repository's folder is not a node's tree")]
-pub(crate) fn link_hashed(folder: &Path, entry: &IndexEntry) -> Result<(), RepoError> {
-    let [archive, hashed] = places(folder, entry);
-    match fs::hard_link(&archive, &hashed) {
+pub(crate) fn link_hashed(folder: &Path, path: &str, sha256: &Sha256) -> Result<(), RepoError> {
+    let hashed = folder.join(layout::hashed(path, sha256));
+    match fs::hard_link(folder.join(path), &hashed) {
         Ok(()) => hashed.parent().map_or(Ok(()), sync_directory),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(RepoError::io("link", hashed)(error)),
     }
 }
 
-/// Removes the archive of `entry`, which is not offered any more.
-pub(crate) fn remove(folder: &Path, entry: &IndexEntry) -> Result<(), RepoError> {
-    for place in places(folder, entry) {
+/// Removes a file that is not offered any more, under both of its names.
+pub(crate) fn remove(folder: &Path, path: &str, sha256: &Sha256) -> Result<(), RepoError> {
+    for place in [folder.join(path), folder.join(layout::hashed(path, sha256))] {
         match fs::remove_file(&place) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(RepoError::io("remove", place)(error));
@@ -174,7 +188,7 @@ pub(crate) fn remove(folder: &Path, entry: &IndexEntry) -> Result<(), RepoError>
 
 /// Whether the archive of `entry` is what the index says.
 pub(crate) fn verify(folder: &Path, entry: &IndexEntry) -> Result<(), RepoError> {
-    let [archive, _] = places(folder, entry);
+    let archive = folder.join(path_of(entry));
     let mut file = File::open(&archive).map_err(RepoError::io("read", &archive))?;
     let offered = digest(&mut file, &mut std::io::sink()).map_err(RepoError::io("read", &archive))?;
     match offered == entry.sha256 {
@@ -184,7 +198,7 @@ pub(crate) fn verify(folder: &Path, entry: &IndexEntry) -> Result<(), RepoError>
 }
 
 /// The digest of what `source` has, which is copied to `copy` on the way.
-fn digest(source: &mut File, copy: &mut dyn std::io::Write) -> std::io::Result<Sha256> {
+pub(crate) fn digest(source: &mut File, copy: &mut dyn std::io::Write) -> std::io::Result<Sha256> {
     let mut hash = sha2::Sha256::new();
     let mut buffer = vec![0; 256 << 10];
     loop {
@@ -225,17 +239,22 @@ pub(crate) fn write_index(folder: &Path, index: &Index) -> Result<(), RepoError>
 
 /// Replaces the document at `path` in `directory` as a whole, durable when this is done. A line break ends it.
 pub(crate) fn replace(directory: &Path, path: &Path, mut text: Vec<u8>) -> Result<(), RepoError> {
+    text.push(b'\n');
+    write(directory, path, &text)
+}
+
+/// The same with the bytes as they are.
+pub(crate) fn write(directory: &Path, path: &Path, bytes: &[u8]) -> Result<(), RepoError> {
     let failed = |action| RepoError::io(action, path);
     let mut file = hidden_file(directory, path)?;
-    text.push(b'\n');
-    file.write_all(&text).map_err(failed("write"))?;
+    file.write_all(bytes).map_err(failed("write"))?;
     file.as_file().sync_all().map_err(failed("sync"))?;
     file.persist(path).map_err(|error| failed("replace")(error.error))?;
     sync_directory(directory)
 }
 
 /// A file in `directory` that is removed unless it is given the name of `place`.
-fn hidden_file(directory: &Path, place: &Path) -> Result<tempfile::NamedTempFile, RepoError> {
+pub(crate) fn hidden_file(directory: &Path, place: &Path) -> Result<tempfile::NamedTempFile, RepoError> {
     tempfile::Builder::new()
         .prefix(".")
         .suffix(".new")

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use dcos_core::index::{Index, IndexEntry};
+use dcos_core::index::IndexEntry;
 use dcos_core::node;
 use dcos_core::{Kind, PackageId, Problem};
 use dcos_store::Store;
 
 use crate::backoff::Retry;
-use crate::client::Client;
+use crate::client::{Catalogue, Client};
 use crate::error::RepoError;
+use crate::files::{FileIndex, FileIndexAt};
 
 /// Which of the two a repository is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl Place {
     const fn may_offer(self, kind: Kind) -> bool {
         match self {
             Self::Release => true,
-            Self::Site => matches!(kind, Kind::MesosConfig | Kind::Plain),
+            Self::Site => kind.is_for_sites(),
         }
     }
 }
@@ -59,6 +60,17 @@ pub struct Located<'a> {
     pub client: &'a Client,
     /// What its index says.
     pub entry: IndexEntry,
+    files: Option<FileIndexAt>,
+}
+
+impl Located<'_> {
+    /// Where each file is in the archive; `None` if the repository does not say.
+    pub(crate) async fn file_index(&self) -> Result<Option<FileIndex>, RepoError> {
+        match &self.files {
+            Some(at) => self.client.file_index(at).await,
+            None => Ok(None),
+        }
+    }
 }
 
 impl Repositories {
@@ -100,8 +112,8 @@ impl Repositories {
     /// If a repository can't be asked: half an answer would look like packages that do not exist.
     pub async fn available(&self) -> Result<Vec<Available>, RepoError> {
         let mut available: BTreeMap<PackageId, Available> = BTreeMap::new();
-        for (place, client, index) in self.indexes().await {
-            for entry in index?.packages {
+        for (place, client, catalogue) in self.catalogues().await {
+            for entry in catalogue?.index.packages {
                 if !place.may_offer(entry.pkginfo.kind) {
                     tracing::warn!(id = %entry.id, kind = %entry.pkginfo.kind, "the site repository may not offer this");
                     continue;
@@ -120,29 +132,33 @@ impl Repositories {
     /// Where each of `ids` is to be had, each with its own answer: a repository that can't be asked matters only to the
     /// packages that no other one has.
     pub async fn locate(&self, ids: &[PackageId]) -> Vec<Result<Located<'_>, RepoError>> {
-        let indexes: Vec<(Place, &Client, Result<Index, Problem>)> = self
-            .indexes()
+        let catalogues: Vec<(Place, &Client, Result<Catalogue, Problem>)> = self
+            .catalogues()
             .await
             .into_iter()
-            .map(|(place, client, index)| (place, client, index.map_err(Problem::from)))
+            .map(|(place, client, catalogue)| (place, client, catalogue.map_err(Problem::from)))
             .collect();
-        ids.iter().map(|id| self.find(id, &indexes)).collect()
+        ids.iter().map(|id| self.find(id, &catalogues)).collect()
     }
 
     fn find<'a>(
         &'a self,
         id: &PackageId,
-        indexes: &[(Place, &'a Client, Result<Index, Problem>)],
+        catalogues: &[(Place, &'a Client, Result<Catalogue, Problem>)],
     ) -> Result<Located<'a>, RepoError> {
         if self.is_empty() {
             return Err(RepoError::NoRepository(id.clone()));
         }
         let mut otherwise = None;
-        for (place, client, index) in indexes {
-            match index {
-                Ok(index) => match index.packages.iter().find(|entry| entry.id == *id) {
+        for (place, client, catalogue) in catalogues {
+            match catalogue {
+                Ok(catalogue) if catalogue.revoked.contains(id) => {
+                    return Err(RepoError::Revoked { id: id.clone(), repository: client.name().to_owned() });
+                }
+                Ok(catalogue) => match catalogue.index.packages.iter().find(|entry| entry.id == *id) {
                     Some(entry) if place.may_offer(entry.pkginfo.kind) => {
-                        return Ok(Located { client, entry: entry.clone() });
+                        let files = catalogue.files_of(entry, client.is_signed());
+                        return Ok(Located { client, entry: entry.clone(), files });
                     }
                     Some(entry) => {
                         otherwise = Some(RepoError::WrongRepository { id: id.clone(), kind: entry.pkginfo.kind });
@@ -156,20 +172,20 @@ impl Repositories {
         Err(otherwise.unwrap_or_else(|| RepoError::NotFound { id: id.clone(), asked: asked() }))
     }
 
-    /// The index of each repository, asked for at the same time.
-    async fn indexes(&self) -> Vec<(Place, &Client, Result<Index, RepoError>)> {
+    /// What each repository says, asked for at the same time.
+    async fn catalogues(&self) -> Vec<(Place, &Client, Result<Catalogue, RepoError>)> {
         let asked: Vec<_> = self
             .clients
             .iter()
             .map(|(place, client)| {
                 let asking = client.clone();
-                (*place, client, tokio::spawn(async move { asking.index().await }))
+                (*place, client, tokio::spawn(async move { asking.catalogue().await }))
             })
             .collect();
-        let mut indexes = Vec::new();
+        let mut catalogues = Vec::new();
         for (place, client, answer) in asked {
-            indexes.push((place, client, answer.await.unwrap_or_else(|error| Err(RepoError::Thread(error)))));
+            catalogues.push((place, client, answer.await.unwrap_or_else(|error| Err(RepoError::Thread(error)))));
         }
-        indexes
+        catalogues
     }
 }

@@ -6,11 +6,12 @@
 use std::collections::HashMap;
 
 use dcos_core::index::IndexEntry;
-use dcos_core::{PkgInfo, Problem, Sha256};
+use dcos_core::{PackageId, PkgInfo, Problem, Sha256};
 use serde_json::Value;
 use tough::TargetName;
 use tough::schema::{Hashes, Target};
 
+use crate::files::FileIndexAt;
 use crate::layout::{self, ENDINGS};
 
 /// The field of the custom part.
@@ -28,6 +29,30 @@ pub(crate) fn from_entry(entry: &IndexEntry) -> Result<(TargetName, Target), Str
     Ok((name, Target { length: entry.size, hashes, custom, _extra: HashMap::new() }))
 }
 
+/// The target for the per-file index of `id`, whose document is `bytes`.
+pub(crate) fn from_files(id: &PackageId, bytes: &[u8]) -> Result<(TargetName, Target), String> {
+    let name = TargetName::new(layout::files(id)).map_err(|error| error.to_string())?;
+    let digest = Value::String(Sha256::of(bytes).to_string());
+    let sha256 = serde_json::from_value(digest).map_err(|error| error.to_string())?;
+    let hashes = Hashes { sha256, _extra: HashMap::new() };
+    let length = bytes.len() as u64;
+    Ok((name, Target { length, hashes, custom: HashMap::new(), _extra: HashMap::new() }))
+}
+
+/// The package whose per-file index a target is, and where that is; `None` if it is none.
+pub(crate) fn to_files(name: &TargetName, target: &Target) -> Option<(PackageId, FileIndexAt)> {
+    let id = layout::of_files(name.raw())?;
+    let sha256 = digest(target).ok()?;
+    let url = layout::escape(&layout::hashed(name.raw(), &sha256));
+    Some((id, FileIndexAt { url, signed: Some((sha256, target.length)) }))
+}
+
+/// The digest of a target.
+pub(crate) fn digest(target: &Target) -> Result<Sha256, &'static str> {
+    let digest = target.hashes.sha256.to_vec().try_into().map_err(|_| "has a digest of another length")?;
+    Ok(Sha256::from_bytes(digest))
+}
+
 /// What an index says of a target; `None` if it is no package: other files may be signed along with them.
 pub(crate) fn to_entry(name: &TargetName, target: &Target) -> Option<Result<IndexEntry, String>> {
     let pkginfo = target.custom.get(PKGINFO)?;
@@ -41,8 +66,7 @@ fn read(name: &str, target: &Target, pkginfo: &Value) -> Result<IndexEntry, Stri
     if !ENDINGS.iter().any(|ending| layout::archive(&id, ending) == name) {
         return Err(format!("is not where `{id}` belongs"));
     }
-    let digest: [u8; 32] = target.hashes.sha256.to_vec().try_into().map_err(|_| "has a digest of another length")?;
-    let sha256 = Sha256::from_bytes(digest);
+    let sha256 = digest(target)?;
     Ok(IndexEntry { id, url: layout::escape(name), sha256, size: target.length, pkginfo })
 }
 

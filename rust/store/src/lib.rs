@@ -10,7 +10,7 @@
 //! - [`keep`], [`gc`]: what must stay and why; everything else
 //! - [`lock`], [`staging`]: who may change what; [`partial`]: what unfinished downloads have brought
 //! - [`directory`], [`durable`]: the only doors to the file system, and the policy of syncing
-//! - `trust`: what is known of whose signatures to believe
+//! - `trust`: what is known of whose signatures to believe; [`freshness`]: for how long
 //! - [`running`], [`process`]: which Mesos runs from here
 //! - [`append_log`]: a log that survives crashes
 //! - [`node_store`]: the store as the restart sees it
@@ -26,6 +26,7 @@ mod archive;
 mod directory;
 mod durable;
 mod error;
+mod freshness;
 mod gc;
 mod generation;
 mod inspect;
@@ -48,6 +49,7 @@ pub use archive::frames::{Frame, frames};
 pub use archive::pack::{Built, build, build_with};
 pub use archive::{Refusal, Rule};
 pub use error::StoreError;
+pub use freshness::Freshness;
 pub use gc::{GcOptions, GcReport};
 pub use generation::history::HistoryEntry;
 pub use generation::stage::Activation;

@@ -20,10 +20,10 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 /// The directory at the top of a store.
-const TRUST: &str = "trust";
+pub(crate) const TRUST: &str = "trust";
 
 /// The document in a repository's directory.
-const DOCUMENT: &str = "trust.json";
+pub(crate) const DOCUMENT: &str = "trust.json";
 
 /// What the repository has revoked.
 const REVOKED: &str = "revoked.json";

@@ -1,12 +1,12 @@
 //! The four roles in a folder, and each change to them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use dcos_core::PackageId;
-use dcos_core::index::{FORMAT, Index, IndexEntry};
+use dcos_core::index::{FORMAT, Index};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,6 +15,7 @@ use tough::schema::{self, Hashes, Metafile, Role, RoleKeys, RoleType, Root, Sign
 
 use super::{Expiry, Signer, SigningError, measure};
 use crate::error::RepoError;
+use crate::trust::Refusal;
 use crate::{layout, publisher, target};
 
 /// The version of TUF that is written.
@@ -34,6 +35,9 @@ const KEPT: u64 = 10;
 
 /// The field of targets that lists what was revoked.
 const REVOKED: &str = "revoked";
+
+/// The longest root that is read: a few keys.
+pub(crate) const MAX_ROOT_BYTES: u64 = 1 << 20;
 
 /// The roles whose metadata is signed.
 const ROLES: [RoleType; 4] = [RoleType::Root, RoleType::Targets, RoleType::Snapshot, RoleType::Timestamp];
@@ -119,19 +123,38 @@ impl Metadata {
 
     /// Whether `id` may be published.
     pub(crate) fn check_new(&self, id: &PackageId) -> Result<(), SigningError> {
-        match self.revoked().contains(&id.to_string()) {
+        match revoked(&self.targets).contains(id) {
             true => Err(SigningError::Revoked(id.clone())),
             false => Ok(()),
         }
     }
 
-    /// Offers what `index` lists, to readers of either kind.
-    pub(crate) fn publish(&mut self, signer: &Signer, index: &Index) -> Result<(), RepoError> {
-        let name = |why| SigningError::metadata(&self.folder.join(layout::METADATA), &why);
-        let targets = index.packages.iter().map(|entry| target::from_entry(entry).map_err(name));
-        let targets = targets.collect::<Result<HashMap<_, _>, _>>()?;
+    /// Offers what `index` lists, to readers of either kind, with the per-file indexes that are new.
+    pub(crate) fn publish(
+        &mut self,
+        signer: &Signer,
+        index: &Index,
+        files: &BTreeMap<PackageId, Vec<u8>>,
+    ) -> Result<(), RepoError> {
+        let wrong = |why| SigningError::metadata(&self.folder.join(layout::METADATA), &why);
+        let offered: BTreeSet<&PackageId> = index.packages.iter().map(|entry| &entry.id).collect();
+        // What was signed of a package's files stays so as long as the package is offered.
+        let mut targets = std::mem::take(&mut self.targets.targets);
+        targets.retain(|name, target| target::to_files(name, target).is_some_and(|(id, _)| offered.contains(&id)));
+        for (id, bytes) in files {
+            let (name, target) = target::from_files(id, bytes).map_err(wrong)?;
+            targets.insert(name, target);
+        }
         for entry in &index.packages {
-            publisher::link_hashed(&self.folder, entry)?;
+            let (name, target) = target::from_entry(entry).map_err(wrong)?;
+            targets.insert(name, target);
+        }
+        for (name, target) in &targets {
+            publisher::link_hashed(
+                &self.folder,
+                name.raw(),
+                &target::digest(target).map_err(str::to_owned).map_err(wrong)?,
+            )?;
         }
         self.targets.targets = targets;
         let root = self.root.signed.clone();
@@ -149,18 +172,23 @@ impl Metadata {
 
     pub(super) fn revoke(&mut self, signer: &Signer, ids: &[PackageId]) -> Result<(), RepoError> {
         let mut index = self.index()?;
-        let mut revoked = self.revoked();
-        let mut gone: Vec<IndexEntry> = Vec::new();
+        let mut revoked = revoked(&self.targets);
         for id in ids {
             let place = index.packages.iter().position(|entry| entry.id == *id);
-            gone.push(index.packages.remove(place.ok_or_else(|| SigningError::NotPublished(id.clone()))?));
-            revoked.push(id.to_string());
+            index.packages.remove(place.ok_or_else(|| SigningError::NotPublished(id.clone()))?);
+            revoked.insert(id.clone());
         }
-        revoked.sort();
-        self.targets._extra.insert(REVOKED.to_owned(), revoked.into());
-        self.publish(signer, &index)?;
+        let listed: Vec<String> = revoked.iter().map(ToString::to_string).collect();
+        self.targets._extra.insert(REVOKED.to_owned(), listed.into());
+        let before = self.targets.targets.clone();
+        self.publish(signer, &index, &BTreeMap::new())?;
         // Nobody is sent there any more; whoever is half through it stops there.
-        gone.iter().try_for_each(|entry| publisher::remove(&self.folder, entry))
+        let gone = before.iter().filter(|(name, _)| !self.targets.targets.contains_key(name));
+        for (name, target) in gone {
+            let sha256 = target::digest(target).map_err(|why| SigningError::metadata(&self.folder, why))?;
+            publisher::remove(&self.folder, name.raw(), &sha256)?;
+        }
+        Ok(())
     }
 
     /// New keys for `role`. What they sign is first signed by old and new keys alike, and only then the root changes, so
@@ -208,11 +236,6 @@ impl Metadata {
         change(&mut self.root.signed);
     }
 
-    fn revoked(&self) -> Vec<String> {
-        let listed = self.targets._extra.get(REVOKED).and_then(Value::as_array);
-        listed.into_iter().flatten().filter_map(|id| id.as_str().map(ToOwned::to_owned)).collect()
-    }
-
     pub(super) fn root_file(&self) -> PathBuf {
         self.directory().join(format!("{}.root.json", self.root.signed.version))
     }
@@ -246,20 +269,51 @@ impl Metadata {
             publisher::write_index(&self.folder, index)?;
         }
         write(&directory, layout::TIMESTAMP, &timestamp)?;
-        self.sweep(&directory)
+        sweep(&directory)
     }
+}
 
-    /// Removes versions that no reader is still at.
-    fn sweep(&self, directory: &Path) -> Result<(), RepoError> {
-        for (role, current) in [("targets", self.targets.version), ("snapshot", self.snapshot.version)] {
-            for (version, path) in versions(directory, &format!(".{role}.json"))? {
-                if version + KEPT < current.get() {
-                    fs::remove_file(&path).map_err(RepoError::io("remove", path))?;
-                }
+/// Removes versions that no reader is still at.
+pub(crate) fn sweep(directory: &Path) -> Result<(), RepoError> {
+    for role in ["targets", "snapshot"] {
+        let versions = versions(directory, &format!(".{role}.json"))?;
+        let newest = versions.iter().map(|(version, _)| *version).max().unwrap_or(0);
+        for (version, path) in versions {
+            if version.saturating_add(KEPT) < newest {
+                fs::remove_file(&path).map_err(RepoError::io("remove", path))?;
             }
         }
-        Ok(())
     }
+    Ok(())
+}
+
+/// Whether each root among `documents` is the one that its name says, up to version `newest`, and signed by the one before.
+pub(crate) fn check_chain(documents: &BTreeMap<String, Vec<u8>>, newest: u64) -> Result<(), (Refusal, String)> {
+    let mut before: Option<Signed<Root>> = None;
+    for version in 1..=newest {
+        let name = format!("{version}.root.json");
+        let Some(bytes) = documents.get(&name) else {
+            before = None;
+            continue;
+        };
+        let root: Signed<Root> = serde_json::from_slice(bytes)
+            .map_err(|error| (Refusal::Malformed, format!("`{name}` is no root ({error})")))?;
+        if root.signed.version.get() != version {
+            return Err((Refusal::Mix, format!("`{name}` has version {}", root.signed.version)));
+        }
+        let signed = before.is_none_or(|before| before.signed.verify_role(&root).is_ok());
+        if !signed || root.signed.verify_role(&root).is_err() {
+            return Err((Refusal::Signature, format!("`{name}` is not signed by the root before it and by itself")));
+        }
+        before = Some(root);
+    }
+    Ok(())
+}
+
+/// What is revoked: a field of targets itself, since the packages' own targets are gone.
+pub(crate) fn revoked(targets: &Targets) -> BTreeSet<PackageId> {
+    let listed = targets._extra.get(REVOKED).and_then(Value::as_array);
+    listed.into_iter().flatten().filter_map(|id| id.as_str()?.parse().ok()).collect()
 }
 
 /// Replaces the keys of `role` by as many new ones as must sign together.

@@ -12,6 +12,7 @@ mod error;
 mod keys;
 mod metadata;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use dcos_core::{PackageId, Sha256};
@@ -21,7 +22,7 @@ use tough::schema::RoleType;
 
 pub use error::SigningError;
 use keys::Keys;
-pub(crate) use metadata::Metadata;
+pub(crate) use metadata::{MAX_ROOT_BYTES, Metadata, check_chain, revoked, sweep};
 
 use crate::error::RepoError;
 use crate::publisher;
@@ -72,11 +73,15 @@ pub fn init(folder: &Path, keys: &Path, threshold: u8) -> Result<bool, RepoError
         return Ok(false);
     }
     outside(folder, keys)?;
+    let mut files = BTreeMap::new();
     for entry in &index.packages {
         publisher::verify(folder, entry)?;
+        if let Some(document) = publisher::index_files(folder, entry)? {
+            files.insert(entry.id.clone(), document);
+        }
     }
     let mut signer = Signer { keys: Keys::new(keys)?, now: Timestamp::now() };
-    Metadata::make(folder, &mut signer, threshold.max(1))?.publish(&signer, &index)?;
+    Metadata::make(folder, &mut signer, threshold.max(1))?.publish(&signer, &index, &files)?;
     Ok(true)
 }
 
@@ -143,7 +148,7 @@ pub(crate) fn forge(
     let mut metadata = Metadata::signed(folder)?;
     let index = metadata.index()?;
     metadata.change_root(change);
-    metadata.publish(signer, &index)
+    metadata.publish(signer, &index, &BTreeMap::new())
 }
 
 /// Keys that are served are nobody's secret.

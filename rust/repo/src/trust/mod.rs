@@ -16,6 +16,7 @@
 mod refusal;
 mod transport;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -25,16 +26,17 @@ use dcos_store::Store;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tough::schema::{RoleType, Target};
+use tough::schema::{RoleType, Target, Targets};
 use tough::{RepositoryLoader, TargetName};
 
 pub use refusal::Refusal;
 use refusal::classify;
 use transport::{Transport, limits};
 
+use crate::client::Catalogue;
 use crate::download::Source;
 use crate::error::RepoError;
-use crate::{layout, target};
+use crate::{layout, signing, target};
 
 /// The document's format.
 const FORMAT: u32 = 1;
@@ -68,6 +70,30 @@ struct Known {
     /// When metadata was last found good, by this machine's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trusted_at: Option<Timestamp>,
+    /// When targets expires, which is not kept itself; for whoever watches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    targets_expires: Option<Timestamp>,
+}
+
+/// What was loaded of a repository.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) catalogue: Catalogue,
+    /// The version of the newest root.
+    pub(crate) root: u64,
+    /// Every file that it has signed.
+    pub(crate) files: Vec<TargetFile>,
+    /// Its documents as they came, by name below `metadata/`, if they were to be recorded.
+    pub(crate) documents: BTreeMap<String, Vec<u8>>,
+}
+
+/// A signed file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TargetFile {
+    /// Its path below the repository.
+    pub(crate) path: String,
+    pub(crate) sha256: Sha256,
+    pub(crate) length: u64,
 }
 
 impl Known {
@@ -85,6 +111,7 @@ impl Known {
             return None;
         }
         self.trusted_at = self.trusted_at.max(present.trusted_at);
+        self.targets_expires = self.targets_expires.or(present.targets_expires);
         let passed = match (self.trusted_at, present.trusted_at) {
             (Some(new), Some(old)) => new.duration_since(old) >= GRACE,
             (new, old) => new != old,
@@ -98,8 +125,9 @@ impl Trust {
         Self { repository: repository.to_owned(), root_json: root_json.to_owned(), store: store.clone() }
     }
 
-    /// The index of the repository that `source` leads to, as its signed metadata has it.
-    pub(crate) async fn index(&self, source: &Source) -> Result<Index, RepoError> {
+    /// What the repository that `source` leads to says by its signed metadata; `recording` keeps its documents as they
+    /// came.
+    pub(crate) async fn load(&self, source: &Source, recording: bool) -> Result<Loaded, RepoError> {
         let given = std::fs::read(&self.root_json).map_err(|error| {
             self.refuse(Refusal::Root, format!("could not read `{}`: {error}", self.root_json.display()))
         })?;
@@ -110,7 +138,7 @@ impl Trust {
 
         let scratch = tempfile::tempdir().map_err(RepoError::io("make a folder in", std::env::temp_dir()))?;
         let root = self.seed(scratch.path(), known.as_ref(), bootstrap, given)?;
-        let transport = Transport::new(source.clone());
+        let transport = Transport::new(source.clone(), recording);
         let metadata =
             source.url.join(&format!("{}/", layout::METADATA)).map_err(|error| self.bad_url(source, error))?;
         let loader = RepositoryLoader::new(&root, metadata, source.url.clone())
@@ -118,11 +146,25 @@ impl Trust {
             .limits(limits())
             .datastore(scratch.path());
         let loaded = Box::pin(loader.load()).await;
-        self.learn(scratch.path(), bootstrap, loaded.is_ok().then_some(now))?;
-        match loaded {
-            Ok(repository) => self.index_of(&repository.targets().signed.targets),
-            Err(error) => Err(self.explain(&error, &transport, scratch.path(), now)),
-        }
+        let good = loaded.as_ref().ok().map(|repository| (now, repository.targets().signed.expires));
+        self.learn(scratch.path(), bootstrap, good)?;
+        let repository = loaded.map_err(|error| self.explain(&error, &transport, scratch.path(), now))?;
+        let targets = &repository.targets().signed;
+        let catalogue = self.catalogue(targets)?;
+        self.store.record_revoked(&self.repository, &catalogue.revoked)?;
+        let files = targets.targets.iter().map(|(name, target)| {
+            let sha256 = target::digest(target);
+            let sha256 = sha256.map_err(|why| self.refuse(Refusal::Malformed, format!("`{}` {why}", name.raw())))?;
+            Ok(TargetFile { path: name.raw().to_owned(), sha256, length: target.length })
+        });
+        let files = files.collect::<Result<_, RepoError>>()?;
+        let root = repository.root().signed.version.get();
+        Ok(Loaded { catalogue, root, files, documents: transport.recorded() })
+    }
+
+    fn catalogue(&self, targets: &Targets) -> Result<Catalogue, RepoError> {
+        let files = targets.targets.iter().filter_map(|(name, target)| target::to_files(name, target)).collect();
+        Ok(Catalogue { index: self.index_of(&targets.targets)?, revoked: signing::revoked(targets), files })
     }
 
     /// Puts what is known where tough looks for it; answers the root to start from.
@@ -146,7 +188,7 @@ impl Trust {
     }
 
     /// Keeps what tough accepted, however far it came.
-    fn learn(&self, scratch: &Path, bootstrap: Sha256, trusted_at: Option<Timestamp>) -> Result<(), RepoError> {
+    fn learn(&self, scratch: &Path, bootstrap: Sha256, good: Option<(Timestamp, Timestamp)>) -> Result<(), RepoError> {
         let read = |name: &str| -> Option<Value> {
             let bytes = std::fs::read(scratch.join(name)).ok()?;
             serde_json::from_slice(&bytes).ok()
@@ -154,7 +196,8 @@ impl Trust {
         // Without a root it accepted nothing.
         let Some(root) = read("root.json") else { return Ok(()) };
         let (timestamp, snapshot) = (read("timestamp.json"), read("snapshot.json"));
-        let learned = Known { format: FORMAT, bootstrap, root, timestamp, snapshot, trusted_at };
+        let (trusted_at, targets_expires) = good.unzip();
+        let learned = Known { format: FORMAT, bootstrap, root, timestamp, snapshot, trusted_at, targets_expires };
         self.store.advance_trust(&self.repository, |present| {
             let present = present.and_then(|bytes| serde_json::from_slice(bytes).ok());
             serde_json::to_vec(&learned.over(present.as_ref())?).ok()
@@ -257,6 +300,7 @@ mod tests {
             timestamp: Some(json!({"signed": {"version": timestamp}})),
             snapshot: None,
             trusted_at: Some(trusted_at.parse().unwrap()),
+            targets_expires: None,
         }
     }
 

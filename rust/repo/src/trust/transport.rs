@@ -1,12 +1,14 @@
 //! How metadata comes here: over the repository's own HTTP client, with its credentials, authority and bounds.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dcos_core::Problem;
 use futures_util::stream;
-use reqwest::{StatusCode, Url};
+use reqwest::Url;
 use tough::{TransportError, TransportErrorKind, TransportStream};
 
+use crate::client;
 use crate::download::Source;
 use crate::error::RepoError;
 
@@ -27,6 +29,8 @@ const MAX_ROOTS: u64 = 256;
 struct Seen {
     body: Vec<u8>,
     failure: Option<RepoError>,
+    /// Every document by its name, if they are to be kept.
+    recorded: Option<BTreeMap<String, Vec<u8>>>,
 }
 
 /// Metadata by HTTP. A clone shares connections and what was seen.
@@ -38,8 +42,14 @@ pub(super) struct Transport {
 
 impl Transport {
     /// A transport that asks as `source` does, whose address it ignores.
-    pub(super) fn new(source: Source) -> Self {
-        Self { source, seen: Arc::default() }
+    pub(super) fn new(source: Source, recording: bool) -> Self {
+        let seen = Seen { recorded: recording.then(BTreeMap::new), ..Seen::default() };
+        Self { source, seen: Arc::new(Mutex::new(seen)) }
+    }
+
+    /// The documents that were asked for, as they came.
+    pub(super) fn recorded(&self) -> BTreeMap<String, Vec<u8>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).recorded.take().unwrap_or_default()
     }
 
     /// The failure that ended the last load, if it was one of the network.
@@ -56,7 +66,11 @@ impl Transport {
         let source = Source { url: url.clone(), ..self.source.clone() };
         let error = match source.get(limit(url)).await {
             Ok(bytes) => {
-                self.seen.lock().unwrap_or_else(PoisonError::into_inner).body.clone_from(&bytes);
+                let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.body.clone_from(&bytes);
+                if let (Some(recorded), Some(name)) = (&mut seen.recorded, url.path().rsplit('/').next()) {
+                    recorded.insert(name.to_owned(), bytes.clone());
+                }
                 return Ok(bytes);
             }
             Err(error) => error,
@@ -104,8 +118,6 @@ fn is_root(url: &Url) -> bool {
     url.path().ends_with(".root.json")
 }
 
-/// S3 answers 403 for what is not there to whoever may not list.
 fn is_absence(error: &RepoError) -> bool {
-    const ABSENT: [StatusCode; 3] = [StatusCode::NOT_FOUND, StatusCode::GONE, StatusCode::FORBIDDEN];
-    matches!(error, RepoError::Status { status, .. } if ABSENT.contains(status))
+    matches!(error, RepoError::Status { status, .. } if client::is_absence(*status))
 }
