@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use dcos_config::{ConfigPackage, Difference, Draft, InvalidOptions, Options, Syntax};
 use dcos_core::{ExitCode, PackageId, PackageName, PkgInfo, Problem, Role, Sha256, config};
-use dcos_repo::Published;
+use dcos_repo::{Published, Signer, publisher};
 use dcos_store::{Built, Store};
 use serde::Serialize;
 
@@ -117,15 +117,20 @@ pub fn pack(package: &ConfigPackage, output: &Path) -> Result<Built, Problem> {
     Ok(dcos_store::build_with(nothing.path(), &package.files, output)?)
 }
 
-/// Packs `package` and publishes it to the repository in `folder`.
+/// Packs `package` and publishes it to the repository in `folder`, with the keys in `keys` if that has signed metadata.
 ///
 /// # Errors
-/// If it can't be packed, or the folder is no repository.
-pub fn publish(folder: &Path, package: &ConfigPackage) -> Result<Published, Problem> {
+/// If it can't be packed, the folder is no repository, or keys are missing or named for nothing.
+pub fn publish(folder: &Path, keys: Option<&Path>, package: &ConfigPackage) -> Result<Published, Problem> {
+    // Before anything is made: a key that can't be used is the whole answer.
+    let signer = keys.map(|keys| Signer::open(folder, keys)).transpose()?;
     let scratch = tempfile::tempdir().map_err(|error| no_scratch(&error))?;
     let archive = scratch.path().join(file_name(&package.id));
     pack(package, &archive)?;
-    let published = dcos_repo::publish(folder, &[archive])?;
+    let published = match &signer {
+        Some(signer) => publisher::publish_signed(folder, &[archive], signer)?,
+        None => dcos_repo::publish(folder, &[archive])?,
+    };
     published.into_iter().next().ok_or_else(|| {
         Problem::new(ExitCode::Unexpected, "not-published", format!("`{}` was not published", package.id))
     })

@@ -5,6 +5,7 @@
 //! - [`helper`]: the program that restarts a node's Mesos and outlives it
 //! - [`node`]: the program that serves a node's endpoints without Mesos
 //! - [`client`]: asking the endpoints of a cluster
+//! - `progress`: how far what is fetched is
 //! - [`usage`]: command lines that are not understood
 //! - [`output`]: the one way to print a result or a problem, and to end with an exit code
 
@@ -17,5 +18,6 @@ pub mod helper;
 pub mod node;
 pub mod output;
 pub mod pkg;
+mod progress;
 pub mod repo;
 pub mod usage;

@@ -149,6 +149,9 @@ pub(super) struct SiteRepository {
     /// The folder of the site repository, which a web server serves to the nodes
     #[arg(long, env = "DCOS_SITE_REPOSITORY", value_name = "DIR")]
     pub(super) site_repository: Option<PathBuf>,
+    /// The folder of its keys, if it has signed metadata
+    #[arg(long = "keys", env = "DCOS_SITE_KEYS", value_name = "KEYDIR")]
+    pub(super) site_keys: Option<PathBuf>,
 }
 
 /// How a change goes over the cluster.

@@ -115,7 +115,7 @@ fn publish(groups: &[GroupConfig], site: &SiteRepository, dry_run: bool) -> Resu
         .hint("name its folder by `--site-repository DIR` or `DCOS_SITE_REPOSITORY`"));
     };
     for group in groups.iter().filter(|group| group.current != group.package.id) {
-        crate::config::publish(directory, &group.package)?;
+        crate::config::publish(directory, site.site_keys.as_deref(), &group.package)?;
         say(&format!("published {} for group {} (was {})", group.package.id, group.group, group.current));
     }
     Ok(())

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use dcos_core::attempt::AttemptState;
-use dcos_core::node::NodeConfig;
+use dcos_core::node::{NodeConfig, RepositoryFacts};
 use dcos_core::ports::Generation;
 use dcos_core::{ExitCode, Problem};
-use dcos_store::{NodeContext, Store};
+use dcos_repo::backoff::Retry;
+use dcos_store::{Freshness, NodeContext, Store};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -189,15 +191,7 @@ async fn ask(http: &reqwest::Client, config: &NodeConfig, active: Option<&Active
     let repositories = [("release", &config.repositories.release), ("site", &config.repositories.site)];
     for (name, facts) in repositories {
         let Some(facts) = facts else { continue };
-        let url = format!("{}/{}", facts.url.trim_end_matches('/'), dcos_core::index::FILE_NAME);
-        findings.push(match get(http, &url).await {
-            Ok(_) => Finding::ok(format!("repository {name}"), facts.url.clone()),
-            Err(why) => Finding::problem(
-                format!("repository {name}"),
-                why,
-                "nothing new can be fetched from it; what is local goes on working",
-            ),
-        });
+        findings.push(repository(name, facts).await);
     }
     for master in &config.deploy.masters {
         findings.push(match get(http, &format!("{master}/deploy/health")).await {
@@ -205,6 +199,45 @@ async fn ask(http: &reqwest::Client, config: &NodeConfig, active: Option<&Active
             Err(why) => Finding::problem(format!("master {master}"), why, "this node's pings wait until it answers"),
         });
     }
+}
+
+/// Whether a repository can be fetched from, and for how long what it has signed lasts.
+async fn repository(name: &str, facts: &RepositoryFacts) -> Finding {
+    let check = format!("repository {name}");
+    let expiries = match offered(name, facts).await {
+        Ok(expiries) => expiries,
+        Err(problem) => {
+            let hint = "nothing new can be fetched from it; what is local goes on working".to_owned();
+            return Finding::problem(check, problem.detail, problem.hints.into_iter().next().unwrap_or(hint));
+        }
+    };
+    let now = Timestamp::now();
+    match expiries.iter().find(|expiry| expiry.seconds_left(now) < soon(expiry.role)) {
+        Some(expiry) => Finding::problem(
+            check,
+            format!("`{}`: its `{}` expires at {:.0}", facts.url, expiry.role, expiry.expires),
+            "whoever publishes has to run `dcos repo refresh`, or `dcos repo rotate DIR root` for root; does their timer run?",
+        ),
+        None => Finding::ok(check, facts.url.clone()),
+    }
+}
+
+/// How near its end a role is worth a word, in seconds: what a timer renews every few days is always near it.
+fn soon(role: &str) -> i64 {
+    let days = if matches!(role, "snapshot" | "timestamp") { 2 } else { 14 };
+    days * 24 * 60 * 60
+}
+
+/// Asks as a node does, but keeps nothing of what it learns.
+async fn offered(name: &str, facts: &RepositoryFacts) -> Result<Vec<Freshness>, Problem> {
+    let scratch = tempfile::tempdir().map_err(|error| {
+        let detail = format!("could not make a folder in `{}`: {error}", std::env::temp_dir().display());
+        Problem::new(ExitCode::Unexpected, "no-scratch", detail)
+    })?;
+    let store = Store::open(scratch.path(), None)?;
+    let once = Retry { attempts: 1, ..Retry::default() };
+    dcos_repo::Client::new(name, facts, &store)?.with_retry(once).catalogue().await?;
+    Ok(store.freshness()?)
 }
 
 fn version(answer: &Value, active: Option<&Active>) -> Finding {

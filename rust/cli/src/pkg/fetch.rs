@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::args;
 use super::place::Place;
-use super::progress;
 use crate::output::{Format, table};
+use crate::progress;
 
 /// A package that is in the store now, as JSON.
 #[derive(Serialize)]
@@ -98,7 +98,7 @@ pub(super) fn available(format: Format, place: &Place, names: &[String]) -> Resu
 }
 
 /// Two threads drive connections; unpacking has threads of its own.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

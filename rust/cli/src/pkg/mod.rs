@@ -3,7 +3,7 @@
 //! - [`args`]: the command line; [`place`]: which store and which node file it means
 //! - [`look`]: what only reads; [`change`]: what changes the store
 //! - [`build`]: a directory to an archive; [`rpath`], [`probe`]: what its libraries say; [`convert`]: pkgpanda's packages
-//! - [`fetch`], [`repair`]: from repositories, with [`progress`]; [`job`]: the same as a job of the endpoints, whose
+//! - [`fetch`], [`repair`]: from repositories; [`job`]: the same as a job of the endpoints, whose
 //!   end is told by [`callback`]
 
 mod args;
@@ -16,7 +16,6 @@ mod job;
 mod look;
 mod place;
 mod probe;
-mod progress;
 mod repair;
 mod rpath;
 
@@ -25,6 +24,8 @@ use dcos_core::{ExitCode, Problem};
 use self::args::{Arguments, Command, JobCommand};
 use self::place::Place;
 use crate::output::Format;
+
+pub(crate) use self::fetch::runtime;
 
 /// Runs the program; the process ends with the answered code.
 pub fn main() -> std::process::ExitCode {

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::fetch::runtime;
 use super::look::not_here;
 use super::place::Place;
-use super::progress;
 use crate::output::Format;
+use crate::progress;
 
 /// A package that was looked at, as JSON.
 #[derive(Serialize)]

@@ -1,5 +1,6 @@
 //! `dcos repo`: a repository's folder, on the machine of whoever publishes.
 
+mod mirror;
 mod signing;
 
 use std::net::SocketAddr;
@@ -91,6 +92,13 @@ pub enum RepoCommand {
         #[arg(long, value_name = "KEYDIR")]
         keys: PathBuf,
     },
+    /// Make a verified copy of a repository, or bring it up to date: for sites without a way out
+    #[command(after_help = "Signatures are copied as they are: nodes trust the copy by the root of the original.
+
+Examples:
+  dcos repo mirror https://packages.example.org/release /srv/release --root-json release-root.json
+  dcos repo mirror http://10.0.0.1/repository /srv/copy --verify")]
+    Mirror(mirror::Mirror),
     /// List what a repository offers
     #[command(after_help = "Examples:\n  dcos repo list /srv/repository\n  dcos repo list http://10.0.0.1/repository")]
     List {
@@ -124,6 +132,7 @@ pub fn run(format: Format, command: RepoCommand) -> Result<ExitCode, Problem> {
         RepoCommand::Expire { directory, within } => signing::expire(format, &directory, within),
         RepoCommand::Revoke { directory, ids, keys } => signing::revoke(format, &directory, &keys, &ids),
         RepoCommand::Rotate { directory, role, keys } => signing::rotate(format, &directory, &keys, &role),
+        RepoCommand::Mirror(arguments) => mirror::run(format, arguments),
         RepoCommand::List { repository } => list(format, &repository),
         RepoCommand::Serve { directory, listen } => runtime()?.block_on(serve(format, &directory, listen)),
     }
@@ -179,6 +188,7 @@ fn publish(format: Format, directory: &Path, archives: &[PathBuf], keys: Option<
 
 fn list(format: Format, place: &str) -> Result<ExitCode, Problem> {
     let index = index(place)?;
+    signing::warn(place);
     format.print(&index, |index| {
         let rows: Vec<Vec<String>> = index
             .packages

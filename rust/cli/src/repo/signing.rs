@@ -7,7 +7,7 @@ use dcos_repo::signing::{self, Expiry, Signer};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::output::{Format, table};
+use crate::output::{Format, say, table};
 
 /// How many days before its end metadata is worth a warning, unless told otherwise.
 pub(super) const WARN_DAYS: u16 = 14;
@@ -66,6 +66,22 @@ pub(super) fn rotate(format: Format, directory: &Path, keys: &Path, role: &str) 
     Ok(ExitCode::Done)
 }
 
+/// Says what of the repository's metadata ends soon, if `place` is a folder with any.
+pub(super) fn warn(place: &str) {
+    // Whoever lists a repository without signatures, or one that is damaged, has asked for something else.
+    let expiries = signing::expiries(Path::new(place)).unwrap_or_default();
+    for lasting in judge(expiries, WARN_DAYS).iter().filter(|lasting| lasting.soon) {
+        say(&format!("warning: `{}` expires at {:.0}{}", lasting.role, lasting.expires, remedy(&lasting.role)));
+    }
+}
+
+fn remedy(role: &str) -> &'static str {
+    match role {
+        "root" => ": `dcos repo rotate DIR root --keys KEYDIR`",
+        _ => ": `dcos repo refresh DIR --keys KEYDIR`",
+    }
+}
+
 fn judge(expiries: Vec<Expiry>, days: u16) -> Vec<Lasting> {
     let limit = Timestamp::now() + SignedDuration::from_hours(i64::from(days) * 24);
     let judged = expiries.into_iter().map(|expiry| {
@@ -81,12 +97,8 @@ fn judge(expiries: Vec<Expiry>, days: u16) -> Vec<Lasting> {
 fn render(lasting: &[Lasting]) -> String {
     let row = |lasting: &Lasting| {
         let Lasting { role, version, expires, soon } = lasting;
-        let remark = match (*soon, role.as_str()) {
-            (false, _) => "",
-            (true, "root") => "soon: `dcos repo rotate DIR root --keys KEYDIR`",
-            (true, _) => "soon: `dcos repo refresh DIR --keys KEYDIR`",
-        };
-        vec![role.clone(), version.to_string(), format!("{expires:.0}"), remark.to_owned()]
+        let remark = if *soon { format!("soon{}", remedy(role)) } else { String::new() };
+        vec![role.clone(), version.to_string(), format!("{expires:.0}"), remark]
     };
     let rows: Vec<Vec<String>> = lasting.iter().map(row).collect();
     table(&["ROLE", "VERSION", "EXPIRES", "REMARK"], &rows)

@@ -11,7 +11,7 @@ use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use crate::output::say;
 
 /// The best way to show progress here.
-pub(super) fn new(quiet: bool) -> Arc<dyn Progress> {
+pub(crate) fn new(quiet: bool) -> Arc<dyn Progress> {
     match (quiet, std::io::stderr().is_terminal()) {
         (true, _) => Arc::new(Nothing),
         (false, true) => Arc::new(Bars::default()),
