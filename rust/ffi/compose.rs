@@ -23,6 +23,8 @@ use dcos_core::clock::SystemClock;
 use dcos_core::node::{DEFAULT_PATH, InvalidNodeConfig, NodeConfig};
 use dcos_core::role::Role;
 use dcos_core::{ExitCode, Problem};
+use dcos_deploy::StateStore;
+use dcos_deploy::zookeeper::{Address, InvalidAddress, ZooKeeperLog};
 use dcos_restart::Restart;
 use dcos_store::{NodeContext, Store, StoreError};
 use rustix::fs::{Access, Mode, OFlags, access};
@@ -126,14 +128,25 @@ pub fn role(parameters: &BTreeMap<String, String>) -> Option<Role> {
 fn controller(config: &NodeConfig) -> Controller {
     match config.role {
         Role::Agent => Controller::Elsewhere(config.deploy.masters.clone()),
-        Role::Master => match dcos_deploy::start(config, Box::new(Log::at(config.root.join("state/deploy/log")))) {
-            Ok(handle) => Controller::Here(Arc::new(Controlled(handle, Arc::new(config.clone())))),
-            Err(error) => {
-                let detail = Problem::chain(&error);
+        Role::Master => {
+            let broken = |detail: String| {
                 tracing::error!("{detail}");
                 Controller::Broken(Problem::new(ExitCode::Unreachable, "controller-failed", detail))
+            };
+            match log(config).map(|log| dcos_deploy::start(config, log)) {
+                Ok(Ok(handle)) => Controller::Here(Arc::new(Controlled(handle, Arc::new(config.clone())))),
+                Ok(Err(error)) => broken(Problem::chain(&error)),
+                Err(error) => broken(error.to_string()),
             }
-        },
+        }
+    }
+}
+
+/// Where the controller keeps what it knows: with other masters beside this one, where they all can go on from.
+fn log(config: &NodeConfig) -> Result<Box<dyn StateStore>, InvalidAddress> {
+    match &config.mesos.zk {
+        None => Ok(Box::new(Log::at(config.root.join("state/deploy/log")))),
+        Some(zk) => Ok(Box::new(ZooKeeperLog::new(Address::parse(zk)?, &config.name()))),
     }
 }
 

@@ -83,10 +83,26 @@ pub enum Created {
     Plan(Box<DeploymentPlan>),
 }
 
+/// Which master decides about the cluster, seen from one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leader {
+    /// This one.
+    Here,
+    /// The one at this origin.
+    At(String),
+    /// None that is known of, for this reason.
+    Nobody(Problem),
+}
+
 /// A controller of deployments.
 ///
 /// The futures own what they need, so that a controller may be a handle to a task.
 pub trait DeployBackend: Send + Sync + 'static {
+    /// Which master decides. On every other one all else is refused.
+    fn leader(&self) -> Leader {
+        Leader::Here
+    }
+
     /// Plans a deployment, and begins it unless only the plan is wanted.
     fn create(&self, request: CreateDeployment, by: Principal) -> Answer<Created>;
 

@@ -10,12 +10,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use dcos_core::{ExitCode, Problem};
 use http::request;
-use http::{Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 
 use crate::Principal;
 use crate::answer::{Failure, Said, ok, problem};
 use crate::available::Available;
-use crate::backend::{DeployBackend, NodeBackend};
+use crate::backend::{DeployBackend, Leader, NodeBackend};
 use crate::handlers::{deploy, pkg, restart};
 use crate::parts::{Controller, Parts};
 use crate::routes::{Deploy, Operation, ROUTES, Route, Verb};
@@ -120,11 +120,11 @@ fn endpoint(app: &App, route: &'static Route) -> MethodRouter<App> {
         Operation::Deploy(Deploy::Pulse) => on(filter, deploy::pulse),
         Operation::Deploy(Deploy::Ping) => on(filter, deploy::ping),
         Operation::Deploy(Deploy::Events) => on(filter, deploy::events),
+        Operation::Deploy(Deploy::Token) => on(filter, deploy::token),
+        Operation::Deploy(Deploy::Join) => on(filter, deploy::join),
         Operation::Provision => on(filter, deploy::unprovisioned),
     }
 }
-        Operation::Deploy(Deploy::Token) => on(filter, deploy::token),
-        Operation::Deploy(Deploy::Join) => on(filter, deploy::join),
 
 /// A part that is in the router works, save a controller that could not be started.
 fn health(app: &App, part: &'static str) -> Response {
@@ -138,6 +138,12 @@ fn health(app: &App, part: &'static str) -> Response {
 async fn guard(State((app, route)): State<(App, &'static Route)>, request: Request, next: Next) -> Response {
     let principal = request.extensions().get::<Principal>().cloned().unwrap_or_default();
     let allowed = app.0.parts.access.check(&principal, route.needs);
+    if allowed.is_ok()
+        && route.is_the_leaders()
+        && let Some(elsewhere) = elsewhere(&app, request.uri())
+    {
+        return elsewhere;
+    }
     if route.verb == Verb::Get {
         return match allowed {
             Ok(()) => next.run(request).await,
@@ -152,6 +158,24 @@ async fn guard(State((app, route)): State<(App, &'static Route)>, request: Reque
     };
     log(route, &principal, &asked, begun, &response);
     response
+}
+
+/// Where the caller is sent from a master that does not lead.
+fn elsewhere(app: &App, uri: &Uri) -> Option<Response> {
+    let Controller::Here(controller) = &app.0.parts.deploy else { return None };
+    match controller.leader() {
+        Leader::Here => None,
+        Leader::Nobody(problem) => Some(Failure::from(problem).into_response()),
+        Leader::At(origin) => {
+            let target = uri.path_and_query().map_or("/", |target| target.as_str());
+            let detail = format!("the master at {origin} leads, and decides");
+            // An origin is plain text, and so is what was a request's target.
+            let location = HeaderValue::try_from(format!("{origin}{target}")).ok()?;
+            let mut response = Failure::from(problem(StatusCode::TEMPORARY_REDIRECT, "not-leading", detail)).into_response();
+            response.headers_mut().insert(header::LOCATION, location);
+            Some(response)
+        }
+    }
 }
 
 /// Pings and pulses come by the second and change nothing that lasts, so they are logged where somebody looks for them.

@@ -67,11 +67,11 @@ pub enum Deploy {
     Pulse,
     Ping,
     Events,
+    Token,
+    Join,
 }
 
 const fn get(path: &'static str, operation: Operation) -> Route {
-    Token,
-    Join,
     Route { verb: Verb::Get, path, needs: Needs::Role(Reader), operation }
 }
 
@@ -118,14 +118,14 @@ pub const ROUTES: &[Route] = &[
     get("/deploy/nodes", Operation::Deploy(Deploy::Nodes)),
     get("/deploy/halt", Operation::Deploy(Deploy::Halts)),
     get("/deploy/events", Operation::Deploy(Deploy::Events)),
+    open_post("/deploy/join", Operation::Deploy(Deploy::Join)),
+    post("/deploy/tokens", Operator, Operation::Deploy(Deploy::Token)),
     post("/deploy/status", Node, Operation::Deploy(Deploy::Ping)),
     post("/deploy/halt", Monitor, Operation::Deploy(Deploy::Halt)),
     post("/deploy/pulse", Monitor, Operation::Deploy(Deploy::Pulse)),
     post("/deploy/deployments", Operator, Operation::Deploy(Deploy::Create)),
     post("/deploy/deployments/{id}/{command}", Operator, Operation::Deploy(Deploy::Command)),
     post("/deploy/resume", Admin, Operation::Deploy(Deploy::Resume)),
-    open_post("/deploy/join", Operation::Deploy(Deploy::Join)),
-    post("/deploy/tokens", Operator, Operation::Deploy(Deploy::Token)),
     health("/provision/health"),
     get("/provision/slaves", Operation::Provision),
     get("/provision/slaves/{id}", Operation::Provision),
@@ -136,6 +136,12 @@ pub const ROUTES: &[Route] = &[
 ];
 
 impl Route {
+    /// Whether only the leading master has the answer.
+    pub fn is_the_leaders(&self) -> bool {
+        let of_the_cluster = matches!(self.part(), "deploy" | "provision");
+        of_the_cluster && self.operation != Operation::Health
+    }
+
     /// The part that it belongs to: its first segment.
     pub fn part(&self) -> &'static str {
         self.path.split('/').nth(1).unwrap_or_default()

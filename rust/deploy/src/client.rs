@@ -33,6 +33,17 @@ pub struct NodeClient {
     report_to: Option<String>,
 }
 
+/// Where an answer comes from, if from anywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Directed {
+    /// Who was asked answers itself.
+    Answered,
+    /// It sends to this origin.
+    To(String),
+    /// It knows nobody who would answer.
+    Nowhere,
+}
+
 /// A client that can't be made.
 #[derive(Debug, thiserror::Error)]
 #[error("can't make an HTTP client")]
@@ -149,6 +160,34 @@ impl NodeClient {
         self.get(url, &format!("/pkg/jobs/{id}"), QUICK).await.map(fetching)
     }
 
+    /// Asks who answers a `GET`: this server, another one, or nobody. The answer itself is not read.
+    ///
+    /// # Errors
+    /// If it says neither.
+    pub async fn directed(&self, url: &str, path: &str, deadline: Duration) -> Result<Directed, Trouble> {
+        let address = format!("{}{path}", url.trim_end_matches('/'));
+        let unreachable = |why: String| Trouble::Unreachable(format!("GET {address}: {why}"));
+        let asked = self.authorized(Method::GET, &address).timeout(deadline).send().await;
+        let response = asked.map_err(|error| unreachable(cause(&error)))?;
+        match response.status() {
+            StatusCode::OK => Ok(Directed::Answered),
+            StatusCode::SERVICE_UNAVAILABLE => Ok(Directed::Nowhere),
+            StatusCode::TEMPORARY_REDIRECT => {
+                let location = response.headers().get(reqwest::header::LOCATION).and_then(|text| text.to_str().ok());
+                // Mesos writes it without a scheme: `//host:port/…`.
+                let target = location.and_then(|location| response.url().join(location).ok());
+                let target = target.ok_or_else(|| unreachable("it redirects to no address".to_owned()))?;
+                Ok(Directed::To(target.origin().ascii_serialization()))
+            }
+            status => Err(unreachable(status.to_string())),
+        }
+    }
+
+    /// A request with our credentials, where they may go.
+    fn authorized(&self, method: Method, address: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, address)
+    }
+
     /// `GET` of JSON from any server, such as the master's own endpoints.
     ///
     /// # Errors
@@ -178,7 +217,7 @@ impl NodeClient {
         let address = format!("{}{path}", url.trim_end_matches('/'));
         let what = format!("{method} {address}");
         let failed = |error: reqwest::Error| Trouble::Unreachable(format!("{what}: {}", cause(&error)));
-        let mut request = self.http.request(method, &address).timeout(deadline);
+        let mut request = self.authorized(method, &address).timeout(deadline);
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -12,6 +12,9 @@ use crate::orders;
 use crate::rollout;
 use crate::state::{Desk, Ending, Fact, Inventory, Phase, Presence, Rollout, Stage, State, Work};
 
+/// For how many questions a millisecond tokens are told apart across terms: two to the power of this.
+const TOKEN_BITS: u32 = 16;
+
 /// Takes in one event.
 pub fn next(mut state: State, event: Event, now: Now) -> (State, Step) {
     let State { rollouts, desk } = &mut state;
@@ -58,6 +61,8 @@ fn take_office(rollouts: &mut BTreeMap<u64, Rollout>, desk: &mut Desk, now: Now)
     let seconds = u64::try_from(now.wall.as_second()).unwrap_or(0);
     desk.term = seconds.max(desk.term + 1);
     desk.office = now.mono;
+    // A late answer to a question of an earlier term of this process must not be taken for one of these.
+    desk.newest_token = desk.newest_token.max(now.mono << TOKEN_BITS);
     desk.facts.push(Fact::Term(desk.term));
     desk.tell("office", (None, None), format!("this controller took office for term {}", desk.term), now);
     for rollout in rollouts.values_mut().filter(|rollout| !rollout.is_over()) {

@@ -11,10 +11,12 @@
 pub(crate) mod core;
 mod create;
 pub(crate) mod handle;
+mod lead;
 
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use dcos_api::backend::Leader;
 use dcos_core::Problem;
 use dcos_core::node::NodeConfig;
 use jiff::Timestamp;
@@ -64,6 +66,8 @@ pub(crate) enum Message {
     Order(handle::Given),
     /// Something to read from the state.
     Read(handle::Reader),
+    /// Whether this master leads, as it says itself.
+    Leads(bool),
 }
 
 /// What tasks share.
@@ -75,6 +79,8 @@ struct Shared {
     quick: Semaphore,
     /// The nodes as they were listed last, or why they are not known.
     listed: RwLock<Result<Vec<Listed>, NoInventory>>,
+    /// Who leads.
+    lead: RwLock<Leader>,
 }
 
 impl Shared {
@@ -83,9 +89,20 @@ impl Shared {
         self.listed.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Reads the inventory and keeps it.
+    fn lead(&self) -> Leader {
+        self.lead.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn set_lead(&self, lead: Leader) {
+        *self.lead.write().unwrap_or_else(std::sync::PoisonError::into_inner) = lead;
+    }
+
+    /// Reads the inventory and keeps it. Only the master that leads has one.
     async fn refresh(&self) -> Result<Vec<Listed>, NoInventory> {
-        let read = self.inventory.read().await;
+        let read = match self.lead() {
+            Leader::Here => self.inventory.read().await,
+            Leader::At(_) | Leader::Nobody(_) => Err(NoInventory::NotLeading),
+        };
         *self.listed.write().unwrap_or_else(std::sync::PoisonError::into_inner) = read.clone();
         read
     }
@@ -108,15 +125,19 @@ pub fn start(node: &NodeConfig, store: Box<dyn StateStore>) -> Result<DeployHand
         slow: Semaphore::new(SLOW_QUESTIONS),
         quick: Semaphore::new(QUICK_QUESTIONS),
         listed: RwLock::new(Err(silent)),
+        // Without ZooKeeper a master is the only one; with it, it leads once it says so.
+        lead: RwLock::new(if node.mesos.zk.is_none() { Leader::Here } else { lead::unknown() }),
     });
     let (sender, receiver) = mpsc::channel(MESSAGES);
     let handle = DeployHandle::new(sender.clone(), Arc::clone(&shared));
-    // Without ZooKeeper a master is the only one; with it, it leads once it says so.
-    let leads = node.mesos.zk.is_none();
+    let leads = shared.lead() == Leader::Here;
     // What the shell itself holds must not keep it alive once nobody else does.
     let tasks = Tasks { runtime, sender: sender.downgrade(), shared, start: Instant::now() };
     tasks.spawn_clock();
     tasks.spawn_inventory();
+    if !leads {
+        tasks.spawn_lead(node.origin());
+    }
     let core = self::core::Core::new(store, tasks, leads);
     let thread = std::thread::Builder::new().name("dcos-deploy".to_owned());
     thread.spawn(move || core.run(receiver)).map_err(ShellError::Thread)?;

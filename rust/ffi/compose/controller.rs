@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dcos_api::Principal;
-use dcos_api::backend::{Answer, Created, DeployBackend};
+use dcos_api::backend::{Answer, Created, DeployBackend, Leader};
 use dcos_api::types::deploy::{
     Acknowledgement, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand, Deployments, Halt,
     HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
@@ -18,6 +18,10 @@ use dcos_store::AppendLog;
 pub(super) struct Controlled(pub(super) DeployHandle, pub(super) Arc<NodeConfig>);
 
 impl DeployBackend for Controlled {
+    fn leader(&self) -> Leader {
+        self.0.leader()
+    }
+
     fn create(&self, request: CreateDeployment, by: Principal) -> Answer<Created> {
         let handle = self.0.clone();
         Box::pin(async move {

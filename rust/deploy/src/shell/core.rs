@@ -14,7 +14,7 @@ use super::{Message, unavailable};
 use crate::controller;
 use crate::event::{Action, Event, Now, Outcome, ReplyTo};
 use crate::state::{Fact, State};
-use crate::store::{self, StateStore};
+use crate::store::{self, StateStore, StoreError};
 
 /// After how many records the log is replaced by what still counts, at least. A log whose snapshot alone is long grows
 /// to several times that: to write ten thousand nodes anew after every two thousand changes would cost more than these.
@@ -27,7 +27,7 @@ const RECORDS_PER_FACT: usize = 3;
 const FACTS: usize = 500;
 
 /// How long to wait before the log is tried again, in milliseconds.
-const PAUSE: u64 = 5_000;
+const PAUSE: u64 = 1_000;
 
 type Waiting = BTreeMap<ReplyTo, oneshot::Sender<Result<Outcome, Problem>>>;
 
@@ -88,6 +88,8 @@ impl<O: Outside> Core<O> {
         match message {
             Message::Event(event) => self.event(event),
             Message::Order(given) => self.order(given),
+            Message::Leads(true) => self.lead(),
+            Message::Leads(false) => self.step_down(),
             Message::Read(reader) => {
                 let now = self.now();
                 match &self.state {
@@ -107,9 +109,13 @@ impl<O: Outside> Core<O> {
         self.outside.now()
     }
 
-    /// Rebuilds the state from the log.
+    /// Rebuilds the state from the log, if this master leads: to open a log is to take it from whoever had it.
     pub(crate) fn open(&mut self) {
         self.in_office = false;
+        if !self.leads {
+            let text = "this master does not lead: another one decides".to_owned();
+            return self.close(unavailable("not-leading", text));
+        }
         let read = self.store.load().map_err(|error| Problem::chain(&error));
         let facts = read.and_then(|records| {
             self.records = records.len();
@@ -126,7 +132,13 @@ impl<O: Outside> Core<O> {
 
     fn fail(&mut self, text: String) {
         tracing::error!("{text}");
-        let problem = unavailable("deploy-log", text).hint("the log is `state/deploy/log` below the node's root");
+        let hint = "the log is `state/deploy/log` below the node's root, or in the ZooKeeper of the masters";
+        self.close(unavailable("deploy-log", text).hint(hint));
+    }
+
+    /// Acts no more, for this reason.
+    fn close(&mut self, problem: Problem) {
+        self.in_office = false;
         // Whoever waits must not think that their order counts.
         for (_, reply) in std::mem::take(&mut self.waiting) {
             reply.send(Err(problem.clone())).ok();
@@ -144,11 +156,7 @@ impl<O: Outside> Core<O> {
     fn event(&mut self, event: Event) {
         match (&event, &self.state) {
             (Event::Tick, Err((_, since))) if self.now().mono.saturating_sub(*since) >= PAUSE => return self.open(),
-            (Event::Tick, Ok(_)) => self.watch_lead(),
-            (Event::Inventory(_), _) => {
-                self.leads = true;
-                self.take_office();
-            }
+            (Event::Tick, Ok(_)) if self.outside.another_leads() => self.step_down(),
             _ => {}
         }
         if self.in_office {
@@ -156,9 +164,17 @@ impl<O: Outside> Core<O> {
         }
     }
 
+    /// Takes the log over, unless it is ours already.
+    fn lead(&mut self) {
+        if !self.leads {
+            self.leads = true;
+            self.open();
+        }
+    }
+
     /// Stops acting as soon as another master leads: what is under way is that one's to follow.
-    fn watch_lead(&mut self) {
-        if self.in_office && self.outside.another_leads() {
+    fn step_down(&mut self) {
+        if self.leads {
             tracing::info!("another master leads: this one follows no deployment any more");
             self.leads = false;
             self.open();
@@ -191,7 +207,7 @@ impl<O: Outside> Core<O> {
         if !step.facts.is_empty()
             && let Err(error) = store::encode(&step.facts).and_then(|record| self.store.append(&record))
         {
-            return self.fail(format!("can't write the log of deployments: {}", Problem::chain(&error)));
+            return self.unwritten(&error);
         }
         self.records += usize::from(!step.facts.is_empty());
         for fact in &step.facts {
@@ -216,6 +232,13 @@ impl<O: Outside> Core<O> {
         }
     }
 
+    /// Gives up after a write that failed. A log that another controller has taken over is not taken back at once: this
+    /// master must first say again that it leads.
+    fn unwritten(&mut self, error: &StoreError) {
+        self.leads &= !matches!(error, StoreError::Fenced(_));
+        self.fail(format!("can't write the log of deployments: {}", Problem::chain(error)));
+    }
+
     /// Replaces the log by what still counts. If that fails, the long one still says everything.
     fn compact(&mut self) {
         let Ok(state) = &self.state else { return };
@@ -225,7 +248,8 @@ impl<O: Outside> Core<O> {
         self.most_records = RECORDS.max(RECORDS_PER_FACT * snapshot.len());
         match records.and_then(|records| self.store.replace(&records)) {
             Ok(()) => {}
-            Err(error) => {
+            Err(error @ StoreError::Fenced(_)) => self.unwritten(&error),
+            Err(error @ StoreError::Failed(_)) => {
                 tracing::warn!(error = Problem::chain(&error), "can't shorten the log of deployments");
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dcos_api::backend::Leader;
 use dcos_api::types::deploy::{
     Acknowledgement, ClusterNode, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand,
     DeploymentPlan, Deployments, Halt, HaltRequest, Halts, PulseAnswer, ResumeRequest,
@@ -65,6 +66,11 @@ fn number(id: &str) -> Result<u64, Problem> {
 impl DeployHandle {
     pub(super) const fn new(sender: mpsc::Sender<Message>, shared: Arc<Shared>) -> Self {
         Self { sender, shared }
+    }
+
+    /// Who leads the masters: only there anything is decided.
+    pub fn leader(&self) -> Leader {
+        self.shared.lead()
     }
 
     /// Starts a deployment, or says what it would do.
