@@ -205,6 +205,8 @@ pub struct Limits {
     pub body: usize,
     /// The largest number of jobs under way at once.
     pub jobs: usize,
+    /// How many bytes of packages a node keeps without being asked to let go of any, in bytes.
+    pub disk_budget: u64,
     /// Changing calls need no principal. For loopback only: anybody who reaches the port may change the node.
     pub insecure_allow_anonymous: bool,
     /// Calls without a principal may read.
@@ -259,7 +261,8 @@ impl Default for HealthFacts {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 1024 * 1024, jobs: 64, insecure_allow_anonymous: false, anonymous_reader: false }
+        let disk_budget = 4 << 30;
+        Self { body: 1024 * 1024, jobs: 64, disk_budget, insecure_allow_anonymous: false, anonymous_reader: false }
     }
 }
 

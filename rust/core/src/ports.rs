@@ -77,4 +77,7 @@ pub trait NodeStore: Send + Sync {
 
     /// The current helper; `None` before the first is installed.
     fn helper(&self) -> Result<Option<std::path::PathBuf>, Problem>;
+
+    /// Removes what nothing needs, as far as the node's disk budget asks for it. May take a while.
+    fn collect_garbage(&self) -> Result<(), Problem>;
 }

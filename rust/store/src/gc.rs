@@ -72,7 +72,7 @@ impl Store {
     /// If the lock is taken, or the store can't be read or written. What went before an error is gone.
     pub fn gc(&self, options: &GcOptions) -> Result<GcReport, StoreError> {
         let mut leftovers = Vec::new();
-        let locked = self.lock_within("dcos-pkg gc", LOCK_WAIT)?;
+        let locked = self.lock_within("gc", LOCK_WAIT)?;
         let report = self.collect(&locked, options, &mut leftovers);
         drop(locked);
         report

@@ -109,10 +109,6 @@ impl Store {
         for process in processes.flatten() {
             let name = process.file_name();
             let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            // The process that asks has mapped and opened nothing of a package.
-            if pid == std::process::id() {
-                continue;
-            }
             for text in traces(pid) {
                 for root in &roots {
                     keep_mentioned(&text, root, pid, kept);

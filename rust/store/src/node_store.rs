@@ -9,6 +9,7 @@ use dcos_core::{PackageSet, Problem};
 use jiff::Timestamp;
 
 use crate::error::StoreError;
+use crate::gc::GcOptions;
 use crate::lock::Locked;
 use crate::store::{LOCK_WAIT, Store};
 
@@ -71,6 +72,12 @@ impl NodeStore for Store {
 
     fn install_helper(&self, generation: u64) -> Result<PathBuf, Problem> {
         Ok(Self::install_helper(self, &locked(self)?, generation)?)
+    }
+
+    fn collect_garbage(&self) -> Result<(), Problem> {
+        let node = self.node().ok_or(StoreError::NoNode)?;
+        self.gc(&GcOptions::unasked(node.config.limits.disk_budget, Timestamp::now()))?;
+        Ok(())
     }
 
     fn helper(&self) -> Result<Option<PathBuf>, Problem> {

@@ -149,11 +149,14 @@ Examples:
         ids: Vec<PackageId>,
     },
     /// Remove generations and packages that nothing needs any more
-    #[command(after_help = "Examples:\n  dcos-pkg gc --dry-run")]
+    #[command(after_help = "Examples:\n  dcos-pkg gc --dry-run\n  dcos-pkg gc --budget 2000000000")]
     Gc {
         /// Say what would go, and remove nothing
         #[arg(long)]
         dry_run: bool,
+        /// Remove packages, the oldest first, only until all of them have no more bytes than this
+        #[arg(long, value_name = "BYTES")]
+        budget: Option<u64>,
     },
     /// Work on jobs of the node's endpoints
     #[command(subcommand, hide = true)]

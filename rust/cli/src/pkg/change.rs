@@ -107,10 +107,10 @@ pub(super) fn remove(format: Format, place: &Place, ids: &[PackageId]) -> Result
     Ok(ExitCode::Done)
 }
 
-pub(super) fn gc(format: Format, place: &Place, dry_run: bool) -> Result<ExitCode, Problem> {
-    let report = place.store.gc(&GcOptions { dry_run, ..GcOptions::default() })?;
+pub(super) fn gc(format: Format, place: &Place, options: &GcOptions) -> Result<ExitCode, Problem> {
+    let report = place.store.gc(options)?;
     format.print(&report, |report| {
-        let verb = if dry_run { "would remove" } else { "removed" };
+        let verb = if options.dry_run { "would remove" } else { "removed" };
         let mut text: String = report.packages.iter().map(|id| format!("{verb} {id}\n")).collect();
         text.extend(report.generations.iter().map(|number| format!("{verb} generation {number}\n")));
         text.extend(report.helpers.iter().map(|digest| format!("{verb} helper {digest}\n")));

@@ -20,6 +20,7 @@ mod repair;
 mod rpath;
 
 use dcos_core::{ExitCode, Problem};
+use dcos_store::GcOptions;
 
 use self::args::{Arguments, Command, JobCommand};
 use self::place::Place;
@@ -57,7 +58,9 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Problem> {
         Command::Remove { ids } => change::remove(format, &place()?, &ids),
         Command::Verify { ids } => look::verify(format, &place()?, ids),
         Command::Repair { ids } => repair::run(format, place()?, ids),
-        Command::Gc { dry_run } => change::gc(format, &place()?, dry_run),
+        Command::Gc { dry_run, budget } => {
+            change::gc(format, &place()?, &GcOptions { dry_run, budget, keep_added_after: None })
+        }
         Command::Job(JobCommand::Run { id }) => job::run(format, place()?, &id),
     }
 }

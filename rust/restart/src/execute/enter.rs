@@ -1,5 +1,7 @@
 //! Moving on: the journal first, then what follows from it.
 
+use std::sync::Arc;
+
 use dcos_core::attempt::Answer;
 use dcos_core::{ExitCode, Problem};
 
@@ -133,7 +135,24 @@ impl<S: Supervisor> Walker<S> {
         if let Some(mut current) = self.unmoved(journal)? {
             current.closed = true;
             current.write(store)?;
+            if journal.phase == Phase::Confirmed {
+                self.collect_garbage();
+            }
         }
         Ok(())
+    }
+
+    /// Makes room, beside whatever comes next: nobody waits for it, and nothing depends on it. One that is cut short, or
+    /// is not begun, is made up for by the next.
+    fn collect_garbage(&self) {
+        let store = Arc::clone(&self.parts.store);
+        let collect = move || {
+            if let Err(problem) = store.collect_garbage() {
+                tracing::warn!(problem = problem.detail, "can't collect garbage");
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("dcos-gc".to_owned()).spawn(collect) {
+            tracing::warn!(%error, "can't start a thread that collects garbage");
+        }
     }
 }
