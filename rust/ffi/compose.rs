@@ -2,13 +2,14 @@
 //!
 //! - `node`: the store, the restart and the jobs as the router wants them
 //! - `jobs`, `worker`, `origins`: long work, the processes that do it, and where they may call back to
-//! - `controller`: the controller of deployments, on a master
+//! - `controller`: the controller of deployments, on a master; `desired`: what the store hears of it
 //!
 //! [`open`] runs on Mesos's main thread before it recovers. So it reads one file and asks the kernel whether the root can
 //! be written, and leaves the rest to threads of its own: jobs that an earlier process left, the controller's log. It
 //! changes nothing: a configuration that can't be used leaves no trace but the reason.
 
 mod controller;
+mod desired;
 mod jobs;
 mod node;
 mod origins;
@@ -31,6 +32,7 @@ use rustix::fs::{Access, Mode, OFlags, access};
 use rustix::io::Errno;
 
 use self::controller::{Controlled, Log};
+use self::desired::Desired;
 use self::jobs::{Jobs, Patience};
 use self::node::{Node, worker_program};
 use self::origins::Origins;
@@ -108,7 +110,7 @@ pub fn open(parameters: &BTreeMap<String, String>) -> Result<Opened, OpenError> 
         Patience::default(),
     );
     let restart = Restart::new(store.clone(), config.clone(), path);
-    let deploy = controller(&config);
+    let deploy = controller(&config, store.clone());
 
     let resumed = Arc::clone(&jobs);
     if let Err(error) = std::thread::Builder::new().name("dcos-bits-jobs".to_owned()).spawn(move || resumed.resume()) {
@@ -125,7 +127,7 @@ pub fn role(parameters: &BTreeMap<String, String>) -> Option<Role> {
 }
 
 /// The controller, on a master; on an agent, where it is. One that can't be started takes nothing else down with it.
-fn controller(config: &NodeConfig) -> Controller {
+fn controller(config: &NodeConfig, store: Arc<Store>) -> Controller {
     match config.role {
         Role::Agent => Controller::Elsewhere(config.deploy.masters.clone()),
         Role::Master => {
@@ -133,7 +135,8 @@ fn controller(config: &NodeConfig) -> Controller {
                 tracing::error!("{detail}");
                 Controller::Broken(Problem::new(ExitCode::Unreachable, "controller-failed", detail))
             };
-            match log(config).map(|log| dcos_deploy::start(config, log)) {
+            let log = log(config).map(|log| Box::new(Desired::new(log, store)));
+            match log.map(|log| dcos_deploy::start(config, log)) {
                 Ok(Ok(handle)) => Controller::Here(Arc::new(Controlled(handle, Arc::new(config.clone())))),
                 Ok(Err(error)) => broken(Problem::chain(&error)),
                 Err(error) => broken(error.to_string()),
