@@ -11,6 +11,7 @@
 //! - [`formats`]: which files a release of dcos-bits reads
 //! - [`attempt`]: the states of a restart and what is reported of it
 //! - [`ports`]: what the restart needs of whoever keeps the node's files
+//! - [`provider`]: what a program that makes machines is asked and answers
 //! - [`problem`], [`exit`]: how a refusal looks over HTTP and to a shell
 //! - [`digest`], [`role`], [`clock`]: small words used everywhere
 
@@ -18,16 +19,19 @@ pub mod attempt;
 pub mod checkpoint;
 pub mod clock;
 pub mod config;
+pub mod credentials;
 pub mod digest;
 pub mod exit;
 pub mod formats;
 pub mod id;
 pub mod index;
 pub mod job;
+pub mod network;
 pub mod node;
 pub mod pkginfo;
 pub mod ports;
 pub mod problem;
+pub mod provider;
 pub mod requirement;
 pub mod resolve;
 pub mod role;

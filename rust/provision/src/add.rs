@@ -134,14 +134,16 @@ fn step(slot: &mut Slot, own: &[&Machine], agents: &[Agent], (token, patience, a
             let machine = own.iter().find(|machine| Some(&machine.id) == slot.machine.as_ref());
             let since = slot.launched_at.map_or(SignedDuration::ZERO, |at| now.duration_since(at));
             match machine {
-                Some(machine) if machine.is_usable() => match agents.iter().find(|agent| machine.carries(agent)) {
-                    Some(agent) => registered(slot, agent, since > patience.join),
-                    None if since > patience.join => {
-                        let waited = patience.join.as_secs();
-                        abandon(slot, format!("its agent did not register within {waited} s"));
+                Some(machine) if machine.is_usable() => {
+                    match agents.iter().find(|agent| machine.carries(agent.address)) {
+                        Some(agent) => registered(slot, agent, since > patience.join),
+                        None if since > patience.join => {
+                            let waited = patience.join.as_secs();
+                            abandon(slot, format!("its agent did not register within {waited} s"));
+                        }
+                        None => slot.detail = "its machine is there, its agent is not registered yet".to_owned(),
                     }
-                    None => slot.detail = "its machine is there, its agent is not registered yet".to_owned(),
-                },
+                }
                 Some(_) => lose(slot, "its machine was terminated before it joined"),
                 None if since > patience.horizon => lose(slot, "its machine was never seen"),
                 None => slot.detail = "its machine is not visible yet".to_owned(),

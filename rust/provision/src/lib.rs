@@ -6,13 +6,27 @@
 //! - [`operation`]: what was asked for and how far it is, as kept in the controller's log
 //! - [`world`]: what there is: machines and agents
 //! - [`add`], [`remove`]: one step of an operation, from what there is to what is to be done
-//! - [`provider`]: where machines come from: the calls, and the program that takes them
+//! - [`admit`]: whether what is asked for may begin at all
+//! - [`view`]: operations, agents and machines as others see them
+//! - [`provider`]: where machines come from: the calls; [`program`] makes them of a program of its own
+//! - [`user_data`]: what a new machine does at its first start
+//! - [`cluster`]: what is needed of the log and the agents; [`mesos`] makes Mesos's own calls
+//! - [`service`]: the task around all of it, and the handle that others hold
 
 #![forbid(unsafe_code)]
 
 pub mod add;
+pub mod admit;
+pub mod cluster;
 pub mod config;
+pub mod mesos;
 pub mod operation;
+pub mod program;
 pub mod provider;
 pub mod remove;
+pub mod service;
+pub mod user_data;
+pub mod view;
 pub mod world;
+
+pub use service::Provisioning;

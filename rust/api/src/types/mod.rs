@@ -4,6 +4,7 @@
 //! - [`restart`]: tickets, plans and attempts
 //! - [`deploy`]: deployments, nodes, halts and events
 //! - [`join`]: tokens, and what a new machine is told
+//! - [`provision`]: operations on agents and their machines
 //! - [`health`]: whether a part works
 //!
 //! Fields may be added and none renamed. What a node asks of a node is read with unknown fields ignored, so that two
@@ -13,6 +14,7 @@ pub mod deploy;
 pub mod health;
 pub mod join;
 pub mod pkg;
+pub mod provision;
 pub mod restart;
 
 /// The version of the protocol between nodes that this release speaks.
