@@ -28,6 +28,10 @@ pub struct Launch {
     pub generation: Generation,
     /// `bin/mesos-master` or `bin/mesos-agent` of its mesos package.
     pub program: std::path::PathBuf,
+    /// Its arguments. A generation of the store has none: all of it is in the environment.
+    pub arguments: Vec<String>,
+    /// The directory to start it in; `/` if it does not matter.
+    pub directory: Option<std::path::PathBuf>,
     /// The whole environment, as rendered.
     pub environment: Vec<(String, String)>,
     /// The paths on Mesos's port that answer 200 when the generation's modules work, from their pkginfo.

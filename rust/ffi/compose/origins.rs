@@ -46,7 +46,7 @@ mod tests {
         let origins = Origins::of(&DeployFacts {
             masters: vec!["http://10.0.0.1:5050".to_owned(), "not an address".to_owned()],
             allowed_origins: vec!["https://ci.example.org/".to_owned(), "file:///tmp".to_owned()],
-            credentials: None,
+            ..DeployFacts::default()
         });
         for callback in ["http://10.0.0.1:5050/done", "https://ci.example.org:443/hook?job=1"] {
             assert_eq!(origins.check(callback), Ok(()));

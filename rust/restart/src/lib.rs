@@ -8,6 +8,7 @@
 //! - [`execute`]: walks the journal, step by step
 //! - [`supervisor`]: who stops and starts Mesos; [`health::probe`]: who asks it
 //! - [`worker`], [`guard`]: the helper, which outlives Mesos; [`kick`]: how it is woken
+//! - [`original`]: the Mesos that was here before us, which can be gone back to
 //! - [`outbox`]: status pings to the deploy module
 //! - [`moment`], [`host`]: the clock of deadlines, processes, locks
 //!
@@ -23,6 +24,7 @@ pub mod http;
 pub mod journal;
 pub mod kick;
 pub mod moment;
+pub mod original;
 pub mod outbox;
 pub mod phase;
 pub mod plan;

@@ -295,6 +295,24 @@ pub(super) enum Slave {
     /// The agents: their sets, their Mesos, their last attempts
     #[command(after_help = "Examples:\n  dcos slave list\n  dcos slave list --json")]
     List,
+    /// Make a join token: with it one new machine becomes a node of a group
+    #[command(after_help = "Examples:
+  dcos slave token --group agents
+  dcos slave token --group gpu --expires 15m --json
+
+On the new machine:
+  dcos-restart-helper bootstrap --join http://10.0.0.1:5050 --token TOKEN")]
+    Token {
+        /// The group
+        #[arg(long, value_name = "GROUP")]
+        group: String,
+        /// What the machine shall be
+        #[arg(long, default_value = "agent")]
+        role: dcos_core::Role,
+        /// How long the token is good: `90s`, `30m`, `1h`, `2d`
+        #[arg(long, value_name = "TIME", default_value = "1h", value_parser = super::slave::seconds)]
+        expires: u64,
+    },
 }
 
 #[cfg(test)]

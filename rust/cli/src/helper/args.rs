@@ -66,6 +66,15 @@ pub(super) enum Command {
     /// End the helper, and Mesos if asked to; tasks go on
     #[command(after_help = "Examples:\n  dcos-restart-helper stop\n  dcos-restart-helper stop --mesos")]
     Stop(Stop),
+    /// Make a running node of an empty machine; safe to run again at any point
+    #[command(after_help = "Examples:
+  dcos-restart-helper bootstrap --join http://10.0.0.1:5050 --token TOKEN
+  dcos-restart-helper bootstrap --ip 10.0.0.9 --master 10.0.0.1:5050 \\
+    --release-url https://bits.example.org/release --release-root release-root.json \\
+    --site-url https://bits.example.org/site --site-root site-root.json \\
+    --set mesos--1.11.0 mesos-config--0123456789ab dcos-bits--0.1.0+mesos1.11.0
+  dcos-restart-helper bootstrap --node /etc/dcos/node.toml --set mesos--1.11.0 …   a node file that is there")]
+    Bootstrap(Box<Bootstrap>),
     /// The worker that the guard starts
     #[command(hide = true)]
     Worker {
@@ -114,6 +123,104 @@ pub(super) struct Run {
     /// Return once the helper has taken over
     #[arg(long)]
     pub(super) no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Bootstrap {
+    /// Ask this master what the machine shall be
+    #[arg(long, value_name = "URL", requires = "token")]
+    pub(super) join: Option<String>,
+
+    /// The token that `dcos slave token` made, good for one machine
+    #[arg(long, env = "DCOS_JOIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub(super) token: Option<String>,
+
+    /// The whole set that shall run [default with --join: what the group runs]
+    #[arg(long, num_args = 1.., value_name = "ID", required_unless_present = "join")]
+    pub(super) set: Vec<PackageId>,
+
+    /// The repository with packages of any kind
+    #[arg(long, value_name = "URL", conflicts_with = "join")]
+    pub(super) release_url: Option<String>,
+    /// Its root of trust
+    #[arg(long, value_name = "FILE", requires = "release_url")]
+    pub(super) release_root: Option<PathBuf>,
+    /// The repository with this site's packages
+    #[arg(long, value_name = "URL", conflicts_with = "join")]
+    pub(super) site_url: Option<String>,
+    /// Its root of trust
+    #[arg(long, value_name = "FILE", requires = "site_url")]
+    pub(super) site_root: Option<PathBuf>,
+    /// The certificate authority of their servers, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+
+    /// `master` or `agent` [default: agent]
+    #[arg(long, conflicts_with = "join")]
+    pub(super) role: Option<dcos_core::Role>,
+    /// The group [default: agents or masters]
+    #[arg(long, value_name = "GROUP", conflicts_with = "join")]
+    pub(super) group: Option<String>,
+    /// How an agent finds its only master
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["join", "zk"])]
+    pub(super) master: Option<String>,
+    /// The ensemble that elects masters
+    #[arg(long, value_name = "ZK-URL", conflicts_with = "join")]
+    pub(super) zk: Option<String>,
+    /// A master that is told how restarts go; may be given more than once
+    #[arg(long = "deploy-master", value_name = "URL", conflicts_with = "join")]
+    pub(super) masters: Vec<String>,
+
+    /// The address of Mesos [default with --join: the one that leads to the master]
+    #[arg(long, value_name = "IP")]
+    pub(super) ip: Option<std::net::IpAddr>,
+    /// The port of Mesos [default: 5051, 5050 of a master]
+    #[arg(long)]
+    pub(super) port: Option<u16>,
+    /// The name that Mesos advertises [default: its address]
+    #[arg(long, value_name = "NAME")]
+    pub(super) hostname: Option<String>,
+    /// Mesos's work directory [default: /var/lib/mesos]
+    #[arg(long, value_name = "DIR")]
+    pub(super) work_dir: Option<PathBuf>,
+    /// Mesos's runtime directory [default: /var/run/mesos]
+    #[arg(long, value_name = "DIR")]
+    pub(super) runtime_dir: Option<PathBuf>,
+    /// The agent's attributes
+    #[arg(long, value_name = "NAME:VALUE;…")]
+    pub(super) attributes: Option<String>,
+    /// Where packages go [default: /opt/dcos]
+    #[arg(long, value_name = "DIR")]
+    pub(super) root: Option<PathBuf>,
+    /// The helper keeps Mesos running, and not systemd
+    #[arg(long)]
+    pub(super) process: bool,
+    /// How many seconds Mesos must live to count as come up [default: 45]
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) hold: Option<f64>,
+
+    /// How many seconds all of it may take
+    #[arg(long, value_name = "SECONDS", default_value = "600")]
+    pub(super) deadline: u64,
+}
+
+impl Bootstrap {
+    /// Whether the arguments say what the machine is, so that a node file is to be written.
+    pub(super) const fn says_what_it_is(&self) -> bool {
+        self.release_url.is_some()
+            || self.site_url.is_some()
+            || self.role.is_some()
+            || self.group.is_some()
+            || self.master.is_some()
+            || self.zk.is_some()
+            || self.ip.is_some()
+            || self.port.is_some()
+            || self.hostname.is_some()
+            || self.work_dir.is_some()
+            || self.runtime_dir.is_some()
+            || self.attributes.is_some()
+            || self.root.is_some()
+    }
 }
 
 #[derive(Debug, Args)]

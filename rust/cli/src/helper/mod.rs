@@ -2,10 +2,12 @@
 //!
 //! - [`args`]: the command line; [`place`]: the node that it is about
 //! - [`start`]: guard, worker, launcher; [`stop`]: their end
+//! - [`bootstrap`]: from an empty machine to a running node
 //! - [`attempt`]: a restart from the command line, and what is told of attempts
 
 mod args;
 mod attempt;
+mod bootstrap;
 mod place;
 mod start;
 mod stop;
@@ -40,6 +42,7 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Problem> {
         Command::Status => attempt::status(format, &place()?),
         Command::Resume { discard: false } => attempt::resume(format, &place()?),
         Command::Resume { discard: true } => attempt::discard(format, &place()?),
+        Command::Bootstrap(bootstrap) => bootstrap::run(format, &arguments.node, &bootstrap),
         Command::Stop(stop) => stop::stop(format, &place()?, &stop),
     }
 }

@@ -7,7 +7,8 @@ use dcos_core::node::NodeConfig;
 use dcos_core::ports::NodeStore;
 use dcos_core::{ExitCode, Problem};
 use dcos_restart::Restart;
-use dcos_store::{NodeContext, Store};
+use dcos_restart::original::WithOriginal;
+use dcos_store::{LOCK_WAIT, NodeContext, Store};
 
 /// A node and its store.
 pub(super) struct Place {
@@ -31,7 +32,12 @@ impl Place {
         // The helper runs elsewhere, and modules are given this path.
         let node_file = std::path::absolute(file).map_err(|error| refused(error.to_string()))?;
         let context = NodeContext { config: node.clone(), file: node_file.clone() };
-        let store = Store::open(&node.root, Some(context))?;
+        let store = Arc::new(Store::open(&node.root, Some(context))?);
+        let behind = Arc::clone(&store);
+        let store = WithOriginal::new(store, move || {
+            let locked = behind.lock_within("dcos-restart-helper", LOCK_WAIT)?;
+            Ok(behind.deactivate(&locked)?)
+        });
         let own = std::env::current_exe().and_then(|own| own.canonicalize()).map_err(|error| {
             Problem::new(ExitCode::Unexpected, "helper-failed", format!("can't find the program that runs: {error}"))
         })?;

@@ -76,8 +76,8 @@ mod tests {
     fn only_configured_origins_are_called() {
         let deploy = DeployFacts {
             masters: vec!["http://10.0.0.1:5050".to_owned()],
-            credentials: None,
             allowed_origins: vec!["https://ci.example.org/".to_owned()],
+            ..DeployFacts::default()
         };
         for (callback, is_allowed) in [
             ("http://10.0.0.1:5050/deploy/status", true),

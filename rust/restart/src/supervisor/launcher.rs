@@ -20,6 +20,8 @@ pub const SUBCOMMAND: &str = "launch";
 #[serde(deny_unknown_fields)]
 struct Order {
     program: PathBuf,
+    arguments: Vec<String>,
+    directory: Option<PathBuf>,
     environment: Vec<(String, String)>,
 }
 
@@ -28,7 +30,12 @@ struct Order {
 /// # Errors
 /// If it does not read, because it has died.
 pub(crate) fn order(launch: &Launch, mut to: impl Write) -> io::Result<()> {
-    let order = Order { program: launch.program.clone(), environment: launch.environment.clone() };
+    let order = Order {
+        program: launch.program.clone(),
+        arguments: launch.arguments.clone(),
+        directory: launch.directory.clone(),
+        environment: launch.environment.clone(),
+    };
     let mut line = serde_json::to_vec(&order)?;
     line.push(b'\n');
     to.write_all(&line)?;
@@ -51,6 +58,10 @@ pub fn main() -> io::Error {
     };
     // It fails only for who leads a group already, and then there is nothing to leave.
     let _ = rustix::process::setsid();
-    let error = Command::new(&order.program).env_clear().envs(order.environment).stdin(Stdio::null()).exec();
+    let mut command = Command::new(&order.program);
+    if let Some(directory) = &order.directory {
+        command.current_dir(directory);
+    }
+    let error = command.args(&order.arguments).env_clear().envs(order.environment).stdin(Stdio::null()).exec();
     io::Error::new(error.kind(), format!("can't execute `{}`: {error}", order.program.display()))
 }

@@ -404,6 +404,8 @@ impl NodeStore for Shared {
         Ok(Launch {
             generation: Generation { number: generation, set: set_of(generation), mesos_version, modules: vec![] },
             program: PathBuf::from("/nowhere"),
+            arguments: vec![],
+            directory: None,
             environment: vec![],
             health_paths: vec![],
         })

@@ -189,7 +189,8 @@ impl Store {
             .and_then(|text| read_environment(&text))
             .ok_or_else(|| StoreError::damaged(path, "it is missing, or not `NAME=VALUE` lines"))?;
         let generation = document.generation();
-        Ok(Launch { generation, program: document.program, environment, health_paths: document.health_paths })
+        let SetDocument { program, health_paths, .. } = document;
+        Ok(Launch { generation, program, arguments: Vec::new(), directory: None, environment, health_paths })
     }
 
     fn set_document(&self, number: u64) -> Result<(SetDocument, Directory), StoreError> {
@@ -216,6 +217,17 @@ impl Store {
         root.replace_link(ACTIVE, &format!("{GENERATIONS}/{number}"))?;
         tracing::info!(generation = number, "switched");
         Ok(())
+    }
+
+    /// Takes `active` away: the node is as one that never had a set. Fine if there is none.
+    ///
+    /// # Errors
+    /// If the link can't be removed.
+    pub fn deactivate(&self, _locked: &Locked) -> Result<(), StoreError> {
+        let root = self.make()?;
+        root.remove_file(ACTIVE)?;
+        tracing::info!("no generation is active");
+        root.sync()
     }
 
     /// Stages a set and switches to it by hand, on a node whose Mesos does not run.
