@@ -2,8 +2,11 @@
 
 use std::process::Child;
 
-use crate::harness::cluster::{Cluster, NEW, OLD};
+use serde_json::json;
+
+use crate::harness::cluster::{Cluster, NEW, Node, OLD};
 use crate::harness::{archive, http, until};
+use crate::pkg::care::promtool;
 
 /// The numbers of all Mesos processes but those of `except`.
 fn untouched(before: &std::collections::BTreeMap<String, (u64, String)>, cluster: &Cluster) -> Vec<String> {
@@ -193,6 +196,20 @@ fn what_can_not_be_done_is_refused_with_code_and_reason_and_nothing_changes() {
     assert_eq!((cluster.sets(), cluster.processes()), (sets, processes));
 }
 
+/// What Mesos's own port says to Prometheus, and the jobs that it has done with a node's packages.
+fn look_after(node: &Node) {
+    let metrics = http::get(&format!("{}/pkg/metrics", node.url)).unwrap().text;
+    promtool(&metrics).unwrap_or_else(|said| panic!("{said}\nof\n{metrics}"));
+    assert!(metrics.contains("dcos_running_generation 1\n"), "{metrics}");
+    for (path, request) in [("/pkg/verify", json!({})), ("/pkg/gc", json!({"dry_run": true}))] {
+        let begun = http::post(&format!("{}{path}", node.url), &request).unwrap();
+        assert_eq!(begun.status, 202, "{path}: {begun:?}");
+        let job = format!("{}/pkg/jobs/{}", node.url, begun.body["id"].as_str().unwrap());
+        let ended = until(path, 60, || Some(http::json(&job)).filter(|job| job["state"] != "running"));
+        assert_eq!(ended["state"], "done", "{ended}");
+    }
+}
+
 #[test]
 #[ignore = "needs real Mesos and built packages: make test"]
 fn the_doctor_finds_nothing_on_a_well_machine_and_a_changed_file_on_another() {
@@ -202,6 +219,8 @@ fn the_doctor_finds_nothing_on_a_well_machine_and_a_changed_file_on_another() {
     let doctor = || cluster.dcos(&["doctor", "--node", file.to_str().unwrap()]);
     let well = doctor().expect(0);
     assert!(!well.stdout.contains("problem"), "{well}");
+    look_after(&cluster.master);
+    look_after(agent);
 
     let library = std::fs::read_dir(agent.root().join("packages"))
         .unwrap()

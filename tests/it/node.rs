@@ -18,7 +18,7 @@ use crate::harness::until;
 const DCOS_NODE: &str = env!("CARGO_BIN_EXE_dcos-node");
 
 /// A machine: its folder, and the server on it.
-struct Machine {
+pub(crate) struct Machine {
     folder: tempfile::TempDir,
     server: Option<Child>,
     url: String,
@@ -26,7 +26,7 @@ struct Machine {
 
 impl Machine {
     /// A new machine; `extra` is added to its `node.toml`.
-    fn new(role: &str, extra: &str) -> Self {
+    pub(crate) fn new(role: &str, extra: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("dcos-bits-node.").tempdir().unwrap();
         let master = if role == "agent" { "master = \"127.0.0.1:5050\"" } else { "" };
         let text = format!(
@@ -46,11 +46,11 @@ impl Machine {
         machine
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn serve(&mut self, environment: &[(&str, &OsStr)]) {
+    pub(crate) fn serve(&mut self, environment: &[(&str, &OsStr)]) {
         let mut server = Command::new(DCOS_NODE)
             .args(["serve", "--listen", "127.0.0.1:0", "--node"])
             .arg(self.path("node.toml"))
@@ -68,14 +68,23 @@ impl Machine {
     }
 
     /// Ends the server as a crash would.
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut server) = self.server.take() {
             server.kill().unwrap();
             server.wait().unwrap();
         }
     }
 
-    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let (status, text) = self.ask_text(method, path, body);
+        (status, serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    pub(crate) fn get_text(&self, path: &str) -> (u16, String) {
+        self.ask_text("GET", path, None)
+    }
+
+    fn ask_text(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let redirects = reqwest::redirect::Policy::none();
@@ -86,20 +95,20 @@ impl Machine {
             }
             let response = request.send().await.unwrap();
             let status = response.status().as_u16();
-            (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default())
+            (status, response.text().await.unwrap())
         })
     }
 
-    fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
         self.ask("GET", path, None)
     }
 
-    fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         self.ask("POST", path, Some(body))
     }
 
     /// The job once it has ended.
-    fn ended(&self, job: &Value) -> Value {
+    pub(crate) fn ended(&self, job: &Value) -> Value {
         let path = format!("/pkg/jobs/{}", job["id"].as_str().unwrap());
         until("the job ends", 30, || Some(self.get(&path).1).filter(|job| job["state"] != "running"))
     }
@@ -116,7 +125,7 @@ impl Drop for Machine {
     }
 }
 
-fn kind(problem: &Value) -> &str {
+pub(crate) fn kind(problem: &Value) -> &str {
     problem["type"].as_str().unwrap_or_default().rsplit(':').next().unwrap_or_default()
 }
 
@@ -125,7 +134,7 @@ fn text(path: &Path) -> &str {
 }
 
 /// A repository with one package in it, `tools--2.1`; its folder.
-fn publish(machine: &Machine, content: &[u8]) -> PathBuf {
+pub(crate) fn publish(machine: &Machine, content: &[u8]) -> PathBuf {
     let tree = machine.path("tree");
     std::fs::create_dir_all(tree.join("share")).unwrap();
     std::fs::write(tree.join("pkginfo.json"), r#"{"format":1,"name":"tools","version":"2.1","kind":"plain"}"#).unwrap();
@@ -228,7 +237,7 @@ fn packages_are_fetched_by_a_worker_and_removed() {
 }
 
 /// A web server that can stop in the middle of an archive, and that takes calls.
-struct SlowServer {
+pub(crate) struct SlowServer {
     origin: String,
     shared: Arc<Shared>,
 }
@@ -244,7 +253,7 @@ struct Shared {
 }
 
 impl SlowServer {
-    fn start(folder: PathBuf) -> Self {
+    pub(crate) fn start(folder: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let stops = AtomicBool::new(true);
@@ -260,7 +269,7 @@ impl SlowServer {
         Self { origin, shared }
     }
 
-    fn calls(&self) -> Vec<Value> {
+    pub(crate) fn calls(&self) -> Vec<Value> {
         self.shared.calls.lock().unwrap().clone()
     }
 }

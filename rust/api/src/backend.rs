@@ -17,7 +17,9 @@ use crate::types::deploy::{
     Deployments, Halt, HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
 };
 use crate::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
-use crate::types::pkg::{Active, AvailablePackages, FetchRequest, Job, Jobs, LocalPackages, NodeState, PackageDetail};
+use crate::types::pkg::{
+    Active, AvailablePackages, CareRequest, FetchRequest, GcRequest, Job, Jobs, LocalPackages, NodeState, PackageDetail,
+};
 use crate::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartStatus};
 
 /// A node: its packages, its jobs, its restart.
@@ -42,6 +44,15 @@ pub trait NodeBackend: Send + Sync + 'static {
 
     /// Starts to get packages; already ended if all of them are on the node.
     fn fetch(&self, request: FetchRequest, by: &Principal) -> Result<Job, Problem>;
+
+    /// Starts to compare packages with what was added.
+    fn verify(&self, request: CareRequest, by: &Principal) -> Result<Job, Problem>;
+
+    /// Starts to put packages right that are not as they were added.
+    fn repair(&self, request: CareRequest, by: &Principal) -> Result<Job, Problem>;
+
+    /// Starts to remove what nothing needs any more.
+    fn gc(&self, request: GcRequest, by: &Principal) -> Result<Job, Problem>;
 
     /// The jobs under way and the last ones that ended, newest first.
     fn jobs(&self) -> Result<Jobs, Problem>;

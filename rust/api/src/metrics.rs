@@ -1,49 +1,110 @@
-//! The state of a node in Prometheus's text format (0.0.4).
+//! The state of a node in Prometheus's text format (0.0.4), as `promtool check metrics` wants it: base units, a help for
+//! each name, no number where nothing is known.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::types::pkg::{JobState, NodeState};
+use crate::types::pkg::{Job, JobKind, JobState, NodeState};
 
 /// The media type of the format.
 pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+const KINDS: [JobKind; 4] = [JobKind::Fetch, JobKind::Verify, JobKind::Repair, JobKind::Gc];
+
+const STATES: [(JobState, &str); 4] = [
+    (JobState::Running, "running"),
+    (JobState::Done, "done"),
+    (JobState::Failed, "failed"),
+    (JobState::Cancelled, "cancelled"),
+];
+
 /// The gauges of `state`. What is not known is left out, as Prometheus wants it, never told as 0.
 pub(crate) fn of(state: &NodeState) -> String {
-    let mut text = String::new();
-    let count = |wanted: JobState| state.jobs.iter().filter(|job| job.state == wanted).count() as u64;
-
-    gauge(&mut text, "dcos_packages", "Packages on the node", &[("", state.packages.len() as u64)]);
+    let mut text = Text::default();
+    let mesos = state.running.as_ref().map_or("", |running| running.mesos_version.as_str());
+    let role = state.role.to_string();
+    let node =
+        [("node", state.node.as_str()), ("role", role.as_str()), ("group", &state.group), ("mesos_version", mesos)];
+    text.gauge("dcos_node_info", "What this node is; always 1", [(labels(&node), 1.0)]);
+    text.gauge("dcos_packages", "Packages on the node", plain(state.packages.len()));
     if let Some(active) = &state.active {
-        gauge(&mut text, "dcos_active_generation", "The active generation", &[("", active.generation)]);
+        text.gauge("dcos_active_generation", "The active generation", plain(active.generation));
+        let help = "Packages of the active generation";
+        text.gauge("dcos_active_packages", help, plain(active.packages.len()));
     }
     if let Some(running) = &state.running {
         let help = "The generation that the live Mesos was started from";
-        gauge(&mut text, "dcos_running_generation", help, &[("", running.generation)]);
+        text.gauge("dcos_running_generation", help, plain(running.generation));
     }
-    let jobs = [
-        ("{state=\"running\"}", count(JobState::Running)),
-        ("{state=\"done\"}", count(JobState::Done)),
-        ("{state=\"failed\"}", count(JobState::Failed)),
-        ("{state=\"cancelled\"}", count(JobState::Cancelled)),
-    ];
-    gauge(&mut text, "dcos_jobs", "Jobs that the node remembers, by their state", &jobs);
+    text.gauge("dcos_jobs", "Jobs that the node remembers, by kind and state", jobs(&state.jobs));
+    text.gauge("dcos_job_bytes", "Bytes of running jobs that have come or are compared, by kind", bytes(&state.jobs));
     if let Some(attempt) = &state.last_attempt {
-        let busy = u64::from(!attempt.state.is_final());
-        gauge(&mut text, "dcos_restart_in_progress", "Whether an attempt is under way", &[("", busy)]);
+        let busy = u8::from(!attempt.state.is_final());
+        text.gauge("dcos_restart_in_progress", "Whether an attempt is under way", plain(busy));
         if let Some(absence) = attempt.absence_ms {
             let help = "How long Mesos was absent in the last attempt";
-            gauge(&mut text, "dcos_restart_absence_milliseconds", help, &[("", absence)]);
+            // Exact far beyond any absence.
+            #[expect(clippy::cast_precision_loss, reason = "2^53 ms are 285,000 years")]
+            text.gauge("dcos_restart_absence_seconds", help, [(String::new(), absence as f64 / 1000.0)]);
         }
     }
-    let problems = state.problems.len() as u64;
-    gauge(&mut text, "dcos_state_problems", "What of the node's state could not be told", &[("", problems)]);
-    text
+    text.gauge("dcos_state_problems", "What of the node's state could not be told", plain(state.problems.len()));
+    text.0
 }
 
-fn gauge(text: &mut String, name: &str, help: &str, samples: &[(&str, u64)]) {
-    // Writing to a string can't fail.
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
-    for (labels, value) in samples {
-        let _ = writeln!(text, "{name}{labels} {value}");
+/// Every kind and state, so that a series begins at 0 and not when it first counts.
+fn jobs(jobs: &[Job]) -> Vec<(String, f64)> {
+    let count = |kind, state| number(jobs.iter().filter(|job| (job.kind, job.state) == (kind, state)).count());
+    let of = |kind: JobKind| {
+        STATES.map(|(state, word)| (labels(&[("kind", kind.word()), ("state", word)]), count(kind, state)))
+    };
+    KINDS.into_iter().flat_map(of).collect()
+}
+
+fn bytes(jobs: &[Job]) -> Vec<(String, f64)> {
+    let mut sums: BTreeMap<&str, u64> = KINDS.iter().map(|kind| (kind.word(), 0)).collect();
+    for job in jobs.iter().filter(|job| job.state == JobState::Running) {
+        *sums.entry(job.kind.word()).or_default() += job.packages.iter().map(|package| package.bytes).sum::<u64>();
+    }
+    sums.into_iter().map(|(kind, sum)| (labels(&[("kind", kind)]), number(sum))).collect()
+}
+
+/// One sample without labels.
+fn plain(value: impl TryInto<u64>) -> [(String, f64); 1] {
+    [(String::new(), number(value))]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus knows no other numbers, and 2^53 is more than there is")]
+fn number(value: impl TryInto<u64>) -> f64 {
+    value.try_into().unwrap_or(u64::MAX) as f64
+}
+
+/// `{name="value",…}`.
+fn labels(pairs: &[(&str, &str)]) -> String {
+    let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let pairs = pairs.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value)));
+    format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn gauge(&mut self, name: &str, help: &str, samples: impl IntoIterator<Item = (String, f64)>) {
+        // Writing to a string can't fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge");
+        for (labels, value) in samples {
+            let _ = writeln!(self.0, "{name}{labels} {value}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::labels;
+
+    #[test]
+    fn values_of_labels_can_not_end_early() {
+        assert_eq!(labels(&[("a", "b\"c\\d\ne"), ("f", "")]), "{a=\"b\\\"c\\\\d\\ne\",f=\"\"}");
     }
 }

@@ -39,6 +39,9 @@ pub enum Operation {
     State,
     Metrics,
     Fetch,
+    Verify,
+    Repair,
+    Gc,
     Jobs,
     Job,
     CancelJob,
@@ -83,14 +86,14 @@ const fn post(path: &'static str, role: dcos_core::node::ApiRole, operation: Ope
     Route { verb: Verb::Post, path, needs: Needs::Role(role), operation }
 }
 
-const fn delete(path: &'static str, operation: Operation) -> Route {
-    Route { verb: Verb::Delete, path, needs: Needs::Role(Operator), operation }
-}
 /// A call whose body brings its own credential, which its handler looks at.
 const fn open_post(path: &'static str, operation: Operation) -> Route {
     Route { verb: Verb::Post, path, needs: Needs::Nothing, operation }
 }
 
+const fn delete(path: &'static str, operation: Operation) -> Route {
+    Route { verb: Verb::Delete, path, needs: Needs::Role(Operator), operation }
+}
 
 /// Every endpoint.
 pub const ROUTES: &[Route] = &[
@@ -104,6 +107,9 @@ pub const ROUTES: &[Route] = &[
     get("/pkg/jobs", Operation::Jobs),
     get("/pkg/jobs/{id}", Operation::Job),
     post("/pkg/fetch", Operator, Operation::Fetch),
+    post("/pkg/verify", Operator, Operation::Verify),
+    post("/pkg/repair", Operator, Operation::Repair),
+    post("/pkg/gc", Operator, Operation::Gc),
     post("/pkg/validate", Operator, Operation::Validate),
     delete("/pkg/packages/{id}", Operation::RemovePackage),
     delete("/pkg/jobs/{id}", Operation::CancelJob),

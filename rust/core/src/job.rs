@@ -49,6 +49,26 @@ pub struct Job {
     /// The process that works on it, or did until it died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerProcess>,
+    /// For [`JobKind::Gc`]: only say what would go.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// For [`JobKind::Gc`], at its end: what went, or would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collected: Option<Collected>,
+}
+
+/// What a collection of garbage removed, or would.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Collected {
+    /// The packages.
+    pub packages: Vec<PackageId>,
+    /// The generations.
+    pub generations: Vec<u64>,
+    /// The helpers, by digest.
+    pub helpers: Vec<String>,
+    /// The bytes of the packages' files.
+    pub bytes: u64,
 }
 
 /// What a job does.
@@ -57,6 +77,12 @@ pub struct Job {
 pub enum JobKind {
     /// Brings packages from the repositories into the store.
     Fetch,
+    /// Compares packages with what was added, byte for byte.
+    Verify,
+    /// Compares them, and brings what is damaged of them again.
+    Repair,
+    /// Removes what nothing needs any more.
+    Gc,
 }
 
 /// Where a job stands.
@@ -104,11 +130,15 @@ pub struct JobPackage {
 pub enum JobPackageState {
     /// Nothing was done for it yet.
     Waiting,
+    /// It is compared with what was added.
+    Checking,
     /// Its archive is under way.
     Fetching,
-    /// It is in the store.
+    /// It is in the store; after a comparison, as it was added.
     Present,
-    /// It could not be brought.
+    /// It is in the store, and not as it was added.
+    Damaged,
+    /// It could not be brought, or not be compared.
     Failed,
 }
 
@@ -122,9 +152,31 @@ pub struct WorkerProcess {
     pub start_time: u64,
 }
 
+impl JobKind {
+    /// The kind as documents and ids spell it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::Verify => "verify",
+            Self::Repair => "repair",
+            Self::Gc => "gc",
+        }
+    }
+}
+
 impl Job {
     /// A fetch of `packages` that nobody works on yet.
     pub fn fetch(id: impl Into<String>, packages: impl IntoIterator<Item = PackageId>, now: Timestamp) -> Self {
+        Self::new(JobKind::Fetch, id, packages, now)
+    }
+
+    /// A job about `packages` that nobody works on yet.
+    pub fn new(
+        kind: JobKind,
+        id: impl Into<String>,
+        packages: impl IntoIterator<Item = PackageId>,
+        now: Timestamp,
+    ) -> Self {
         let packages = packages
             .into_iter()
             .map(|id| JobPackage {
@@ -140,7 +192,7 @@ impl Job {
         Self {
             format: FORMAT,
             id: id.into(),
-            kind: JobKind::Fetch,
+            kind,
             state: JobState::Running,
             packages,
             problem: None,
@@ -149,6 +201,8 @@ impl Job {
             callback: None,
             created_by: None,
             worker: None,
+            dry_run: false,
+            collected: None,
         }
     }
 
@@ -167,7 +221,7 @@ impl Job {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::Job;
+    use super::{Job, JobKind};
 
     #[test]
     fn a_job_is_read_as_it_is_written() {
@@ -176,6 +230,9 @@ mod tests {
         job.worker = Some(super::WorkerProcess { pid: 1, start_time: 2 });
         let text = serde_json::to_string(&job).unwrap();
         assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job);
+        for kind in [JobKind::Fetch, JobKind::Verify, JobKind::Repair, JobKind::Gc] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.word());
+        }
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dcos_api::Principal;
-use dcos_api::types::pkg::{self as wire, FetchPackage, FetchRequest};
-use dcos_core::job::{DIRECTORY, Job, JobPackageState, JobState};
+use dcos_api::types::pkg::{self as wire, CareRequest, FetchPackage, FetchRequest, GcRequest};
+use dcos_core::job::{DIRECTORY, Job, JobKind, JobPackageState, JobState};
 use dcos_core::ports::NodeStore;
 use dcos_core::{Clock, ExitCode, PackageId, Problem, Sha256};
 use rustix::process::Signal;
@@ -118,12 +118,46 @@ impl Jobs {
         by: &Principal,
         present: impl Fn(&PackageId) -> Option<Sha256>,
     ) -> Result<Job, Problem> {
-        if let Some(callback) = &request.callback {
+        // Held until the job's file is there: two callers get two ids, or the same job if they ask for the same.
+        let live = self.lock();
+        let job = self.job_of(request, by, present)?;
+        self.begin(live, job)
+    }
+
+    /// Starts to compare packages, or to put them right: those that are named, or all that `present` knows.
+    pub(super) fn care(
+        self: &Arc<Self>,
+        kind: JobKind,
+        request: CareRequest,
+        by: &Principal,
+        present: impl Fn() -> Result<Vec<PackageId>, Problem>,
+    ) -> Result<Job, Problem> {
+        let named: BTreeSet<PackageId> = match request.packages.as_slice() {
+            [] => present()?.into_iter().collect(),
+            named => named.iter().cloned().collect(),
+        };
+        let live = self.lock();
+        let mut job = self.new_job(kind, named, request.callback, by)?;
+        if job.packages.is_empty() {
+            job.state = JobState::Done;
+            job.finished_at = Some(job.started_at);
+        }
+        self.begin(live, job)
+    }
+
+    /// Starts to remove what nothing needs.
+    pub(super) fn gc(self: &Arc<Self>, request: GcRequest, by: &Principal) -> Result<Job, Problem> {
+        let live = self.lock();
+        let mut job = self.new_job(JobKind::Gc, [], request.callback, by)?;
+        job.dry_run = request.dry_run;
+        self.begin(live, job)
+    }
+
+    /// Writes a job down and has it worked on, unless one that does the same is under way.
+    fn begin(self: &Arc<Self>, mut live: MutexGuard<'_, BTreeMap<String, Live>>, job: Job) -> Result<Job, Problem> {
+        if let Some(callback) = &job.callback {
             self.origins.check(callback)?;
         }
-        // Held until the job's file is there: two callers get two ids, or the same job if they ask for the same.
-        let mut live = self.lock();
-        let job = self.job_of(request, by, present)?;
         let (jobs, _) = self.all()?;
         let under_way = jobs.iter().filter(|other| other.state == JobState::Running);
         if let Some(same) = under_way.clone().find(|other| asks_for_the_same(other, &job)) {
@@ -154,6 +188,7 @@ impl Jobs {
                 Err(problem) => problems.push(problem),
             }
         }
+        jobs.sort_by(|left, right| (right.started_at, &right.id).cmp(&(left.started_at, &left.id)));
         Ok((jobs, problems))
     }
 
@@ -306,7 +341,7 @@ impl Jobs {
 
     fn finish(&self, mut job: Job, state: JobState, problem: Option<Problem>) -> Result<(Job, EndedBy), Problem> {
         for package in &mut job.packages {
-            if package.state == JobPackageState::Fetching {
+            if matches!(package.state, JobPackageState::Fetching | JobPackageState::Checking) {
                 package.state = JobPackageState::Waiting;
             }
         }
@@ -334,7 +369,6 @@ impl Jobs {
         by: &Principal,
         present: impl Fn(&PackageId) -> Option<Sha256>,
     ) -> Result<Job, Problem> {
-        let now = self.clock.now();
         let mut wanted: BTreeMap<PackageId, FetchPackage> = BTreeMap::new();
         for package in request.packages {
             if package.url.is_some() && package.sha256.is_none() {
@@ -349,7 +383,7 @@ impl Jobs {
             }
             wanted.insert(package.id.clone(), package);
         }
-        let mut job = Job::fetch(self.new_id(now)?, wanted.keys().cloned(), now);
+        let mut job = self.new_job(JobKind::Fetch, wanted.keys().cloned(), request.callback, by)?;
         for (package, asked) in job.packages.iter_mut().zip(wanted.into_values()) {
             let local = present(&package.id);
             // A local one of another digest is the worker's to refuse, like any other archive that is not as it should be.
@@ -360,18 +394,31 @@ impl Jobs {
             package.url = asked.url;
             package.sha256 = asked.sha256;
         }
-        job.callback = request.callback;
-        job.created_by.clone_from(&by.0);
         if job.packages.iter().all(|package| package.state == JobPackageState::Present) {
             job.state = JobState::Done;
-            job.finished_at = Some(now);
+            job.finished_at = Some(job.started_at);
         }
         Ok(job)
     }
 
-    /// An id that sorts by time and is in use nowhere.
-    fn new_id(&self, now: jiff::Timestamp) -> Result<String, Problem> {
-        let second = now.strftime("fetch-%Y%m%d-%H%M%S").to_string();
+    /// A job that nobody works on yet.
+    fn new_job(
+        &self,
+        kind: JobKind,
+        packages: impl IntoIterator<Item = PackageId>,
+        callback: Option<String>,
+        by: &Principal,
+    ) -> Result<Job, Problem> {
+        let now = self.clock.now();
+        let mut job = Job::new(kind, self.new_id(kind, now)?, packages, now);
+        job.callback = callback;
+        job.created_by.clone_from(&by.0);
+        Ok(job)
+    }
+
+    /// An id that is in use nowhere; those of a kind sort by time.
+    fn new_id(&self, kind: JobKind, now: jiff::Timestamp) -> Result<String, Problem> {
+        let second = format!("{}-{}", kind.word(), now.strftime("%Y%m%d-%H%M%S"));
         let names: BTreeSet<String> = self.store.list_state(DIRECTORY)?.into_iter().collect();
         let free =
             (1..=9999).map(|count| format!("{second}-{count:04}")).find(|id| !names.contains(&format!("{id}.json")));
@@ -410,12 +457,13 @@ impl Jobs {
     }
 }
 
-/// Whether two jobs get the same packages from the same places and tell the same caller.
+/// Whether two jobs do the same with the same packages from the same places and tell the same caller.
 fn asks_for_the_same(one: &Job, other: &Job) -> bool {
     let asked = |job: &Job| -> Vec<_> {
         job.packages.iter().map(|package| (package.id.clone(), package.url.clone(), package.sha256)).collect()
     };
-    one.callback == other.callback && asked(one) == asked(other)
+    let what = |job: &Job| (job.kind, job.dry_run);
+    what(one) == what(other) && one.callback == other.callback && asked(one) == asked(other)
 }
 
 #[cfg(test)]

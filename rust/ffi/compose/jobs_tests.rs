@@ -237,6 +237,40 @@ fn who_asks_for_the_same_gets_the_same_job_and_only_so_many_run() {
 }
 
 #[test]
+fn each_kind_of_job_has_a_worker_and_what_differs_is_another_job() {
+    let bench = Bench::new("exec sleep 1000");
+    let nobody = Principal(None);
+    let everything = || Ok(vec!["a--1".parse().unwrap(), "b--1".parse().unwrap()]);
+    let care = |kind, ids: &[&str]| {
+        let packages = ids.iter().map(|id| id.parse().unwrap()).collect();
+        bench.jobs.care(kind, CareRequest { packages, callback: None }, &nobody, everything).unwrap()
+    };
+    let verify = care(JobKind::Verify, &[]);
+    let ids: Vec<_> = verify.packages.iter().map(|package| package.id.to_string()).collect();
+    assert_eq!((verify.kind, ids), (JobKind::Verify, vec!["a--1".to_owned(), "b--1".to_owned()]));
+    assert!(verify.id.starts_with("verify-"));
+    assert_eq!(care(JobKind::Verify, &["b--1", "a--1", "a--1"]).id, verify.id);
+    let gc = |dry_run| bench.jobs.gc(GcRequest { dry_run, callback: None }, &nobody);
+    let dry = gc(true).unwrap();
+    assert!(dry.dry_run && dry.id != verify.id);
+    assert_eq!(gc(true).unwrap().id, dry.id);
+    // Two are under way, which is what the limit is; a real collection is neither of them.
+    assert_eq!(gc(false).unwrap_err().name(), "too-many-jobs");
+    assert_eq!(bench.jobs.cancel(&verify.id).unwrap().state, JobState::Cancelled);
+    let real = gc(false).unwrap();
+    assert_ne!(real.id, dry.id);
+    let elsewhere = GcRequest { dry_run: true, callback: Some("http://elsewhere/".to_owned()) };
+    assert_eq!(bench.jobs.gc(elsewhere, &nobody).unwrap_err().name(), "origin-not-allowed");
+    // Nothing to look at needs no worker.
+    let request = CareRequest::default();
+    let none = bench.jobs.care(JobKind::Repair, request, &nobody, || Ok(Vec::new())).unwrap();
+    assert_eq!((none.state, none.packages.len()), (JobState::Done, 0));
+    for id in [dry.id, real.id] {
+        bench.jobs.cancel(&id).unwrap();
+    }
+}
+
+#[test]
 fn callers_who_come_at_once_get_ids_of_their_own() {
     let bench = Bench::new("exit 1");
     let there = Sha256::of(b"");

@@ -7,8 +7,8 @@ use dcos_api::Principal;
 use dcos_api::backend::NodeBackend;
 use dcos_api::types::PROTOCOL;
 use dcos_api::types::pkg::{
-    Active, AvailablePackages, FetchRequest, Job, Jobs as JobList, LocalPackage, LocalPackages, NodeState,
-    PackageDetail, Running,
+    Active, AvailablePackages, CareRequest, FetchRequest, GcRequest, Job, JobKind, Jobs as JobList, LocalPackage,
+    LocalPackages, NodeState, PackageDetail, Running,
 };
 use dcos_api::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartPlan, RestartStatus};
 use dcos_core::attempt::AttemptReport;
@@ -17,7 +17,7 @@ use dcos_core::ports::Generation;
 use dcos_core::validate::Report;
 use dcos_core::{ExitCode, Kind, PackageId, PackageSet, Problem};
 use dcos_restart::Restart;
-use dcos_store::{PackageSummary, Store};
+use dcos_store::{PackageSummary, Store, StoreError};
 
 use super::jobs::Jobs;
 
@@ -96,6 +96,18 @@ impl NodeBackend for Node {
         self.jobs.fetch(request, by, present).map(Job::from)
     }
 
+    fn verify(&self, request: CareRequest, by: &Principal) -> Result<Job, Problem> {
+        self.care(JobKind::Verify, request, by)
+    }
+
+    fn repair(&self, request: CareRequest, by: &Principal) -> Result<Job, Problem> {
+        self.care(JobKind::Repair, request, by)
+    }
+
+    fn gc(&self, request: GcRequest, by: &Principal) -> Result<Job, Problem> {
+        self.jobs.gc(request, by).map(Job::from)
+    }
+
     fn jobs(&self) -> Result<JobList, Problem> {
         let (jobs, _) = self.jobs.all()?;
         Ok(JobList { jobs: jobs.into_iter().map(Job::from).collect() })
@@ -161,6 +173,17 @@ impl NodeBackend for Node {
             last_attempts: status.last_attempts,
             problem: status.problem,
         })
+    }
+}
+
+impl Node {
+    /// Packages that are named must be here: an id that is not is a mistake, which the caller should see at once.
+    fn care(&self, kind: JobKind, request: CareRequest, by: &Principal) -> Result<Job, Problem> {
+        if let Some(absent) = request.packages.iter().find(|id| !self.store.has(id)) {
+            return Err(StoreError::NotLocal((*absent).clone()).into());
+        }
+        let present = || self.store.ids().map_err(Problem::from);
+        self.jobs.care(kind, request, by, present).map(Job::from)
     }
 }
 

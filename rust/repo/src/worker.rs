@@ -1,18 +1,21 @@
-//! A fetch as a job: what a `dcos-pkg job run` does, so that hostile bytes never enter Mesos's address space.
+//! Jobs: what a `dcos-pkg job run` does, so that hostile bytes and long work stay out of Mesos's address space.
 //!
 //! The job's file is its whole state (see [`dcos_core::job`]). A worker that is killed leaves finished packages in the
 //! store and unfinished ones as partial downloads; the next one finds the former present and goes on with the latter.
+//! What compares, puts right and removes (`care`) begins anew: nothing of it is harmed by being done twice.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use dcos_core::job::{FORMAT, Job, JobPackageState, JobState, WorkerProcess};
+use dcos_core::job::{FORMAT, Job, JobKind, JobPackage, JobPackageState, JobState, WorkerProcess};
 use dcos_core::{Clock, PackageId, Problem};
 use dcos_store::Store;
 
 use crate::error::RepoError;
 use crate::fetch::{Event, Progress, Wanted, fetch, summary};
 use crate::repositories::Repositories;
+
+mod care;
 
 /// How often progress is written at most. Whoever watches polls about as often; each write costs a sync.
 const WRITE_INTERVAL: Duration = Duration::from_millis(250);
@@ -36,17 +39,29 @@ pub async fn run(
         let pid = job.worker.map_or(0, |worker| worker.pid);
         return Err(RepoError::JobTaken { id: id.to_owned(), pid });
     };
-    let wanted: Vec<Wanted> = job
-        .packages
-        .iter()
-        .map(|package| Wanted { id: package.id.clone(), url: package.url.clone(), sha256: package.sha256 })
-        .collect();
     let file = Arc::new(JobFile::take(Arc::clone(store), job)?);
-    let progress: Arc<dyn Progress> = Arc::<JobFile>::clone(&file);
-    let answers = fetch(store, repositories, &wanted, &progress).await;
-    let job = file.finish(&answers, clock.now())?;
+    let job = file.job();
+    let problem = match job.kind {
+        JobKind::Fetch => bring(store, repositories, &file, &job).await,
+        JobKind::Verify => care::verify(store, &file, &job).await?,
+        JobKind::Repair => care::repair(store, repositories, &file, &job).await,
+        JobKind::Gc => care::gc(store, &file, &job).await?,
+    };
+    let job = file.finish(problem, clock.now())?;
     claim.discard()?;
     Ok(job)
+}
+
+async fn bring(store: &Arc<Store>, repositories: &Repositories, file: &Arc<JobFile>, job: &Job) -> Option<Problem> {
+    let packages = job.packages.iter();
+    let wanted: Vec<Wanted> = packages
+        .map(|package| Wanted { id: package.id.clone(), url: package.url.clone(), sha256: package.sha256 })
+        .collect();
+    let progress: Arc<dyn Progress> = Arc::<JobFile>::clone(file);
+    let answers = fetch(store, repositories, &wanted, &progress).await;
+    let failed = wanted.into_iter().zip(&answers);
+    let failed = failed.filter_map(|(wanted, answer)| Some((wanted.id, problem(answer.as_ref().err()?))));
+    summary(answers.len(), failed.collect())
 }
 
 /// Reads the file of a job.
@@ -87,13 +102,40 @@ impl JobFile {
         Ok(Self { store, state: Mutex::new(State { job, written_at: Instant::now() }) })
     }
 
-    fn finish(&self, answers: &[Result<crate::Fetched, RepoError>], now: jiff::Timestamp) -> Result<Job, RepoError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let packages = state.job.packages.iter().zip(answers);
-        let failed =
-            packages.filter_map(|(package, answer)| Some((package.id.clone(), problem(answer.as_ref().err()?))));
-        state.job.problem = summary(answers.len(), failed.collect());
-        state.job.state = if state.job.problem.is_none() { JobState::Done } else { JobState::Failed };
+    fn job(&self) -> Job {
+        self.lock().job.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the job; the file follows at once if that is worth it, else within the interval.
+    fn change(&self, at_once: bool, change: impl FnOnce(&mut Job)) {
+        let mut state = self.lock();
+        change(&mut state.job);
+        if at_once || state.written_at.elapsed() >= WRITE_INTERVAL {
+            state.written_at = Instant::now();
+            // Progress that can't be written keeps nobody from working; the end, which counts, is written or an error.
+            if let Err(error) = write(&self.store, &state.job) {
+                tracing::warn!("could not write progress: {}", Problem::chain(&error));
+            }
+        }
+    }
+
+    /// Changes a package of the job.
+    fn change_package(&self, id: &PackageId, at_once: bool, change: impl FnOnce(&mut JobPackage)) {
+        self.change(at_once, |job| {
+            if let Some(package) = job.packages.iter_mut().find(|package| package.id == *id) {
+                change(package);
+            }
+        });
+    }
+
+    fn finish(&self, problem: Option<Problem>, now: jiff::Timestamp) -> Result<Job, RepoError> {
+        let mut state = self.lock();
+        state.job.state = if problem.is_none() { JobState::Done } else { JobState::Failed };
+        state.job.problem = problem;
         state.job.finished_at = Some(now);
         state.job.worker = None;
         write(&self.store, &state.job)?;
@@ -111,19 +153,14 @@ fn problem(error: &RepoError) -> Problem {
 
 impl Progress for JobFile {
     fn event(&self, id: &PackageId, event: Event) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(package) = state.job.packages.iter_mut().find(|package| package.id == *id) else { return };
-        let mut at_once = true;
-        match event {
+        let at_once = !matches!(event, Event::Bytes(_));
+        self.change_package(id, at_once, |package| match event {
             Event::Found { size } => {
                 package.state = JobPackageState::Fetching;
                 package.size = size.unwrap_or(0);
                 package.detail = None;
             }
-            Event::Bytes(bytes) => {
-                at_once = false;
-                package.bytes = bytes;
-            }
+            Event::Bytes(bytes) => package.bytes = bytes,
             Event::Retrying(why) => package.detail = Some(why),
             Event::Present(fetched) => {
                 package.state = JobPackageState::Present;
@@ -133,14 +170,7 @@ impl Progress for JobFile {
                 package.state = JobPackageState::Failed;
                 package.detail = Some(problem.detail);
             }
-        }
-        if at_once || state.written_at.elapsed() >= WRITE_INTERVAL {
-            state.written_at = Instant::now();
-            // Progress that can't be written keeps nobody from fetching; the end, which counts, is written or an error.
-            if let Err(error) = write(&self.store, &state.job) {
-                tracing::warn!("could not write progress: {}", Problem::chain(&error));
-            }
-        }
+        });
     }
 }
 

@@ -8,19 +8,46 @@ use serde_json::Value;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// The body as it came, and as JSON where it is JSON.
+    pub(crate) text: String,
     pub(crate) body: Value,
 }
 
 /// `GET url`; `None` if nobody answers.
 pub(crate) fn get(url: &str) -> Option<Answer> {
+    ask(reqwest::Method::GET, url, None)
+}
+
+/// `POST url` with JSON; `None` if nobody answers.
+pub(crate) fn post(url: &str, body: &Value) -> Option<Answer> {
+    ask(reqwest::Method::POST, url, Some(body))
+}
+
+fn ask(method: reqwest::Method, url: &str, body: Option<&Value>) -> Option<Answer> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime for one request");
     runtime.block_on(async {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build().ok()?;
-        let response = client.get(url).send().await.ok()?;
+        let mut request = client.request(method, url);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.ok()?;
         let status = response.status().as_u16();
-        let bytes = response.bytes().await.ok()?;
-        Some(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+        let text = response.text().await.ok()?;
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Some(Answer { status, text, body })
+    })
+}
+
+/// The status of `GET url`, of whoever is asked: a redirect is an answer. `None` if nobody answers.
+pub(crate) fn status(url: &str) -> Option<u16> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime for one request");
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy();
+        let client = client.redirect(reqwest::redirect::Policy::none()).build().ok()?;
+        client.get(url).send().await.ok().map(|response| response.status().as_u16())
     })
 }
 

@@ -1,10 +1,11 @@
 //! `dcos-pkg` and `dcos repo` as an operator uses them.
 
+pub(crate) mod care;
 mod convert;
 mod life;
 mod machine;
 mod probe;
 mod refusals;
-mod server;
+pub(crate) mod server;
 mod shapes;
 mod travel;

@@ -11,7 +11,7 @@ use crate::answer::{Failure, about, json, ok, problem};
 use crate::extract::{Body, Segment};
 use crate::metrics;
 use crate::router::App;
-use crate::types::pkg::{FetchRequest, JobState, ValidateRequest};
+use crate::types::pkg::{CareRequest, FetchRequest, GcRequest, Job, JobState, ValidateRequest};
 
 /// The most packages that one fetch may name; no set comes near.
 const MOST_PACKAGES: usize = 1000;
@@ -70,9 +70,38 @@ pub(crate) async fn fetch(State(app): State<App>, principal: Principal, Body(req
         return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", detail).into());
     }
     let named: PackageSet = request.packages.iter().map(|package| package.id.clone()).collect();
-    let job = blocking(&app, move |node| node.fetch(request, &principal)).await;
-    let job = job.map_err(|refused| Failure::about(refused, &named.to_string()))?;
-    let text = format!("job {}: {named}", job.id);
+    begun(blocking(&app, move |node| node.fetch(request, &principal)).await, &named.to_string())
+}
+
+pub(crate) async fn verify(State(app): State<App>, principal: Principal, Body(request): Body<CareRequest>) -> Outcome {
+    let named = cared_for(&request)?;
+    begun(blocking(&app, move |node| node.verify(request, &principal)).await, &named)
+}
+
+pub(crate) async fn repair(State(app): State<App>, principal: Principal, Body(request): Body<CareRequest>) -> Outcome {
+    let named = cared_for(&request)?;
+    begun(blocking(&app, move |node| node.repair(request, &principal)).await, &named)
+}
+
+pub(crate) async fn gc(State(app): State<App>, principal: Principal, Body(request): Body<GcRequest>) -> Outcome {
+    let text = if request.dry_run { "nothing is removed" } else { "whatever nothing needs" };
+    begun(blocking(&app, move |node| node.gc(request, &principal)).await, text)
+}
+
+/// What a request is about, in words.
+fn cared_for(request: &CareRequest) -> Result<String, Problem> {
+    if request.packages.len() > MOST_PACKAGES {
+        let detail = format!("at most {MOST_PACKAGES} packages may be named, these are {}", request.packages.len());
+        return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", detail));
+    }
+    let named: PackageSet = request.packages.iter().cloned().collect();
+    Ok(if named.is_empty() { "all packages".to_owned() } else { named.to_string() })
+}
+
+/// The answer to a request for a job.
+fn begun(job: Result<Job, Problem>, text: &str) -> Outcome {
+    let job = job.map_err(|refused| Failure::about(refused, text))?;
+    let text = format!("job {}: {text}", job.id);
     Ok(about(json(StatusCode::ACCEPTED, &job), text))
 }
 

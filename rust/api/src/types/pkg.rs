@@ -2,7 +2,7 @@
 
 use dcos_core::attempt::AttemptReport;
 use dcos_core::job as file;
-pub use dcos_core::job::{JobKind, JobPackageState, JobState};
+pub use dcos_core::job::{Collected, JobKind, JobPackageState, JobState};
 use dcos_core::{Kind, PackageId, PackageSet, PkgInfo, Problem, Role, Sha256};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -149,10 +149,32 @@ pub struct FetchPackage {
     pub sha256: Option<Sha256>,
 }
 
-/// Long work on a node: answer of `POST /pkg/fetch`, `GET /pkg/jobs/<id>` and `DELETE /pkg/jobs/<id>`.
+/// `POST /pkg/verify` and `POST /pkg/repair`: compare packages with what was added, and put right what is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CareRequest {
+    /// The packages; all that are on the node if none is named.
+    #[serde(default)]
+    pub packages: Vec<PackageId>,
+    /// As in [`FetchRequest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<String>,
+}
+
+/// `POST /pkg/gc`: remove what nothing needs any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GcRequest {
+    /// Only say what would go.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// As in [`FetchRequest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<String>,
+}
+
+/// Long work on a node: answer of `POST /pkg/{fetch,verify,repair,gc}`, `GET /pkg/jobs/<id>` and `DELETE /pkg/jobs/<id>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
-    /// Its id; ids sort by the time of their making.
+    /// Its id; those of a kind sort by the time of their making.
     pub id: String,
     /// What it does.
     pub kind: JobKind,
@@ -166,6 +188,12 @@ pub struct Job {
     pub started_at: Timestamp,
     /// When it ended; `null` before.
     pub finished_at: Option<Timestamp>,
+    /// For a `gc`: whether it was only to say what would go.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// For a `gc` at its end: what went, or would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collected: Option<Collected>,
 }
 
 /// A package in a job.
@@ -175,9 +203,9 @@ pub struct JobPackage {
     pub id: PackageId,
     /// How far it is.
     pub state: JobPackageState,
-    /// How many bytes of the archive have come.
+    /// How many bytes of the archive have come; for a comparison, how many bytes of the files are compared.
     pub bytes: u64,
-    /// The size of the archive in bytes; 0 while it is not known.
+    /// The size of the archive, or of the files, in bytes; 0 while it is not known.
     pub size: u64,
     /// Why it failed, or what it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -201,9 +229,9 @@ pub struct ValidateRequest {
 impl From<file::Job> for Job {
     /// What others may see of a job's file.
     fn from(job: file::Job) -> Self {
-        let file::Job { id, kind, state, packages, problem, started_at, finished_at, .. } = job;
+        let file::Job { id, kind, state, packages, problem, started_at, finished_at, dry_run, collected, .. } = job;
         let packages = packages.into_iter().map(JobPackage::from).collect();
-        Self { id, kind, state, packages, problem, started_at, finished_at }
+        Self { id, kind, state, packages, problem, started_at, finished_at, dry_run, collected }
     }
 }
 

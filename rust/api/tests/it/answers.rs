@@ -30,6 +30,9 @@ const CASES: &[Case] = &[
     ("GET", "/pkg/jobs", None, 200, "pkg/jobs.json"),
     ("GET", "/pkg/jobs/fetch-20261122-151200-0001", None, 200, "pkg/job.failed.json"),
     ("POST", "/pkg/fetch", Some("pkg/fetch.request.json"), 202, "pkg/job.running.json"),
+    ("POST", "/pkg/verify", Some("pkg/verify.request.json"), 202, "pkg/job.verify.json"),
+    ("POST", "/pkg/repair", Some("pkg/verify.request.json"), 202, "pkg/job.repair.json"),
+    ("POST", "/pkg/gc", Some("pkg/gc.request.json"), 202, "pkg/job.gc.json"),
     ("POST", "/pkg/validate", Some("pkg/validate.request.json"), 422, "pkg/validate.invalid.json"),
     ("DELETE", "/pkg/packages/mesos-config--3f1c0a94be27", None, 200, "pkg/package.json"),
     ("DELETE", "/pkg/jobs/fetch-20261122-151200-0001", None, 200, "pkg/job.cancelled.json"),
@@ -166,10 +169,10 @@ async fn metrics_are_prometheus_text() {
         "# TYPE dcos_active_generation gauge",
         "dcos_active_generation 3",
         "dcos_running_generation 3",
-        "dcos_jobs{state=\"done\"} 1",
-        "dcos_jobs{state=\"running\"} 0",
+        "dcos_jobs{kind=\"fetch\",state=\"done\"} 1",
+        "dcos_jobs{kind=\"verify\",state=\"running\"} 0",
         "dcos_restart_in_progress 0",
-        "dcos_restart_absence_milliseconds 180",
+        "dcos_restart_absence_seconds 0.18",
     ] {
         assert!(body.lines().any(|is| is == line), "`{line}` is missing in\n{body}");
     }

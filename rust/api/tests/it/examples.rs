@@ -12,7 +12,8 @@ use dcos_api::types::deploy::{
 use dcos_api::types::health::Health;
 use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
 use dcos_api::types::pkg::{
-    Active, AvailablePackages, FetchRequest, Job, Jobs, LocalPackages, NodeState, PackageDetail, ValidateRequest,
+    Active, AvailablePackages, CareRequest, FetchRequest, GcRequest, Job, Jobs, LocalPackages, NodeState,
+    PackageDetail, ValidateRequest,
 };
 use dcos_api::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartStatus};
 use dcos_core::Problem;
@@ -37,6 +38,11 @@ const EXAMPLES: &[(&str, Rewrite)] = &[
     ("pkg/job.done.json", rewrite::<Job>),
     ("pkg/job.failed.json", rewrite::<Job>),
     ("pkg/job.cancelled.json", rewrite::<Job>),
+    ("pkg/job.verify.json", rewrite::<Job>),
+    ("pkg/job.repair.json", rewrite::<Job>),
+    ("pkg/job.gc.json", rewrite::<Job>),
+    ("pkg/verify.request.json", rewrite::<CareRequest>),
+    ("pkg/gc.request.json", rewrite::<GcRequest>),
     ("pkg/jobs.json", rewrite::<Jobs>),
     ("pkg/validate.request.json", rewrite::<ValidateRequest>),
     ("pkg/validate.valid.json", rewrite::<Report>),

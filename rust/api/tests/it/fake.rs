@@ -12,7 +12,7 @@ use dcos_api::types::deploy::{
 };
 use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
 use dcos_api::types::pkg::{
-    Active, AvailablePackages, FetchRequest, Job, Jobs, LocalPackages, NodeState, PackageDetail,
+    Active, AvailablePackages, CareRequest, FetchRequest, GcRequest, Job, Jobs, LocalPackages, NodeState, PackageDetail,
 };
 use dcos_api::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartStatus};
 use dcos_api::{Controller, Parts, Principal};
@@ -102,6 +102,24 @@ impl NodeBackend for FakeNode {
         assert_eq!(request, example("pkg/fetch.request.json"));
         assert_eq!(by.0.as_deref(), Some("operator"));
         Ok(example("pkg/job.running.json"))
+    }
+
+    fn verify(&self, request: CareRequest, by: &Principal) -> Result<Job, Problem> {
+        assert_eq!(request, example("pkg/verify.request.json"));
+        assert_eq!(by.0.as_deref(), Some("operator"));
+        Ok(example("pkg/job.verify.json"))
+    }
+
+    fn repair(&self, request: CareRequest, by: &Principal) -> Result<Job, Problem> {
+        assert_eq!(request, example("pkg/verify.request.json"));
+        assert_eq!(by.0.as_deref(), Some("operator"));
+        Ok(example("pkg/job.repair.json"))
+    }
+
+    fn gc(&self, request: GcRequest, by: &Principal) -> Result<Job, Problem> {
+        assert_eq!(request, example("pkg/gc.request.json"));
+        assert_eq!(by.0.as_deref(), Some("operator"));
+        Ok(example("pkg/job.gc.json"))
     }
 
     fn jobs(&self) -> Result<Jobs, Problem> {

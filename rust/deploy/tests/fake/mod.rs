@@ -237,7 +237,17 @@ async fn available() -> Json<AvailablePackages> {
 
 fn job(state: JobState) -> Json<Job> {
     let (started_at, id) = (Timestamp::now(), "job-1".to_owned());
-    Json(Job { id, kind: JobKind::Fetch, state, packages: Vec::new(), problem: None, started_at, finished_at: None })
+    Json(Job {
+        id,
+        kind: JobKind::Fetch,
+        state,
+        packages: Vec::new(),
+        problem: None,
+        started_at,
+        finished_at: None,
+        dry_run: false,
+        collected: None,
+    })
 }
 
 async fn fetch(State((place, shared)): Here, Json(request): Json<FetchRequest>) -> (StatusCode, Json<Job>) {
