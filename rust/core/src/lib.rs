@@ -4,7 +4,7 @@
 //! - [`pkginfo`]: what a package says about itself; [`set`]: the packages that are active together
 //! - [`config`]: what a `mesos-config` package says
 //! - [`index`]: what a repository offers; [`job`]: long work of a node, as its file tells it
-//! - [`node`]: `node.toml`, the facts of one host
+//! - [`node`]: `node.toml`, the facts of one host; [`credentials`], [`network`]: who somebody is, and where
 //! - [`resolve`](mod@resolve): from a change in an operator's words to the set of one node
 //! - [`validate`]: whether a set can work on a node, and every reason why not
 //! - [`checkpoint`]: whether a restarted agent accepts the checkpoint that it finds

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::network::Network;
 use crate::role::Role;
 
 /// Where the file is unless `--node` says otherwise.
@@ -39,9 +40,12 @@ pub struct NodeConfig {
     /// When a new Mesos is well.
     #[serde(default)]
     pub health: HealthFacts,
-    /// Which principal may do what.
+    /// Which principal may do what. A name that ends in `*` stands for all that begin so.
     #[serde(default)]
     pub roles: BTreeMap<String, ApiRole>,
+    /// How `dcos-node` serves. Inside Mesos, Mesos's own flags say that.
+    #[serde(default)]
+    pub server: ServerFacts,
     /// Bounds on what others may ask for.
     #[serde(default)]
     pub limits: Limits,
@@ -119,6 +123,12 @@ pub struct DeployFacts {
     /// Other origins that a `report_to` or `callback` may name.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
+    /// On a master: where the agents are that its credentials may be sent to.
+    #[serde(default)]
+    pub networks: Vec<Network>,
+    /// On a master: principals of the role `node` that are no host's own, and may ping for any node.
+    #[serde(default)]
+    pub shared_principals: Vec<String>,
     /// On a master: the file with the credentials that nodes which join by a token are given.
     #[serde(default)]
     pub join_credentials: Option<PathBuf>,
@@ -180,6 +190,21 @@ pub struct HealthFacts {
 }
 
 impl Eq for HealthFacts {}
+
+/// How `dcos-node` serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerFacts {
+    /// The file with the principals that it knows and their secrets, as Mesos's `--http_credentials` has them.
+    #[serde(default)]
+    pub credentials: Option<PathBuf>,
+    /// The file with its certificate and those above it, PEM; with it, TLS is served and nothing else.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// The file with the certificate's key, PEM.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
+}
 
 /// Who may do what on the endpoints, in rising order; `node` stands apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -317,6 +342,13 @@ impl NodeConfig {
             (Role::Agent, Some(_), Some(_)) => return value("mesos.master", "and `mesos.zk` exclude each other"),
             (Role::Master | Role::Agent, _, _) => {}
         }
+        if self.server.certificate.is_some() != self.server.key.is_some() {
+            return value("server.certificate", "and `server.key` go together");
+        }
+        // What a pattern grants must be little: a name that somebody makes up may fit it.
+        if self.roles.iter().any(|(name, role)| name.ends_with('*') && *role != ApiRole::Node) {
+            return value("roles", "has a name with `*` for another role than `node`");
+        }
         if let Some(credential) = &self.mesos.credential
             && !credential.starts_with("file:///")
         {
@@ -374,6 +406,9 @@ mod tests {
             ("port = 5051", "prot = 5051", "unknown field `prot`"),
             ("group = \"agents\"", "group = \"\"", "`group`"),
             ("[mesos]", "root = \"opt\"\n[mesos]", "`root`"),
+            ("[mesos]", "server.key = \"/k\"\n[mesos]", "`server.certificate`"),
+            ("[mesos]", "roles.\"a*\" = \"admin\"\n[mesos]", "`roles`"),
+            ("[mesos]", "deploy.networks = [\"10.0.0.0\"]\n[mesos]", "`10.0.0.0` is no network"),
         ] {
             assert!(AGENT.contains(from), "{from}");
             let error = NodeConfig::parse(&AGENT.replace(from, to)).unwrap_err();
