@@ -57,7 +57,7 @@ pub use inspect::{Package, PackageSummary};
 pub use lock::{Locked, Owner};
 pub use manifest::Manifest;
 pub use mend::Mending;
-pub use packages::{Added, Expected, MAX_ARCHIVE_BYTES, MAX_PACKAGE_BYTES, Staged};
+pub use packages::{Added, Expected, MAX_ARCHIVE_BYTES, MAX_PACKAGE_BYTES, Staged, survey};
 pub use partial::Partial;
 pub use process::start_time;
 pub use running::Running;

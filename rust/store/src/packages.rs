@@ -107,7 +107,7 @@ impl Store {
         let package = expected.id.as_ref().map_or_else(|| expected.origin.clone(), ToString::to_string);
         let staging = Staging::create(&self.make_scratch()?)?;
         let tree = staging.directory().create_directory(TREE)?;
-        let (entries, received) = read(source, expected, &tree).map_err(|failure| named(failure, &package))?;
+        let (entries, received) = read(source, expected, Some(&tree)).map_err(|failure| named(failure, &package))?;
         if let Some(promised) = expected.sha256
             && promised != received.sha256
         {
@@ -290,10 +290,19 @@ pub(crate) fn id_of_file(path: &Path) -> Result<PackageId, StoreError> {
 }
 
 /// Reads an archive to its end, unpacking it into `tree`.
+/// What is in an archive, judged by every rule as if it were received, and written nowhere.
+///
+/// # Errors
+/// As [`Store::receive`], as far as they are about the archive itself.
+pub fn survey(source: impl Read + Send, expected: &Expected) -> Result<BTreeMap<String, Content>, StoreError> {
+    let (entries, _) = read(source, expected, None).map_err(|failure| named(failure, &expected.origin))?;
+    Ok(entries.into_iter().map(|entry| (entry.path, entry.content)).collect())
+}
+
 fn read(
     source: impl Read + Send,
     expected: &Expected,
-    tree: &Directory,
+    tree: Option<&Directory>,
 ) -> Result<(Vec<ManifestEntry>, Received), UnpackFailure> {
     let limit = expected.size.unwrap_or(MAX_ARCHIVE_BYTES);
     let unpacked_limit = expected.unpacked_limit.unwrap_or(MAX_PACKAGE_BYTES);

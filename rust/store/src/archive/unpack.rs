@@ -54,7 +54,13 @@ impl From<StoreError> for UnpackFailure {
 }
 
 /// Unpacks into `tree`, which is empty, at most `limit` bytes of content. The entries come in order of path.
-pub(crate) fn unpack(entries: &mut Entries, tree: &Directory, limit: u64) -> Result<Vec<ManifestEntry>, UnpackFailure> {
+///
+/// Without a tree everything is read, judged and hashed all the same, and written nowhere.
+pub(crate) fn unpack(
+    entries: &mut Entries,
+    tree: Option<&Directory>,
+    limit: u64,
+) -> Result<Vec<ManifestEntry>, UnpackFailure> {
     let mut unpacker = Unpacker { tree, names: Names::default(), parent: None, contents: Vec::new(), left: limit };
     while let Some(entry) = entries.next()? {
         unpacker.enter(&entry.path, &entry.kind)?;
@@ -66,7 +72,7 @@ pub(crate) fn unpack(entries: &mut Entries, tree: &Directory, limit: u64) -> Res
 }
 
 struct Unpacker<'a> {
-    tree: &'a Directory,
+    tree: Option<&'a Directory>,
     names: Names,
     /// The directory that the last entry was in: most entries are in the same one as the entry before.
     parent: Option<(String, Directory)>,
@@ -88,8 +94,10 @@ impl Unpacker<'_> {
             let detail = format!("more than {MAX_NAMES} names or {MAX_NAME_BYTES} bytes of them");
             return Err(Refusal::new(Rule::TooManyEntries, detail).into());
         }
-        if *kind == EntryKind::Directory {
-            self.directory(path)?;
+        if *kind == EntryKind::Directory
+            && let Some(tree) = self.tree
+        {
+            directory(tree, path)?;
         }
         Ok(())
     }
@@ -99,11 +107,7 @@ impl Unpacker<'_> {
             .left
             .checked_sub(size)
             .ok_or_else(|| Refusal::new(Rule::UnpackedTooLarge, "the content is larger than is allowed").at(path))?;
-        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-        self.enter_parent(parent)?;
-        let directory = self.parent.as_ref().map_or(self.tree, |(_, directory)| directory);
-        let mut file = directory.create_file(name)?;
-        let failed = |action, error: std::io::Error| StoreError::io(action, directory.path().join(name), error);
+        let mut file = self.create(path)?;
         let mut hash = sha2::Sha256::new();
         loop {
             let chunk = entries.content()?;
@@ -111,37 +115,41 @@ impl Unpacker<'_> {
                 break;
             }
             hash.update(chunk);
-            file.write_all(chunk).map_err(|error| failed("write", error))?;
+            if let Some(file) = &mut file {
+                file.write_all(chunk).map_err(|error| self.failed("write", path, error))?;
+            }
             let count = chunk.len();
             entries.consume(count);
         }
         let mode = if executable { EXECUTABLE } else { PLAIN };
-        set_mode(&file, mode).map_err(|error| failed("set the mode of", error.into()))?;
+        if let Some(file) = &file {
+            set_mode(file, mode).map_err(|error| self.failed("set the mode of", path, error.into()))?;
+        }
         let sha256 = Sha256::from_bytes(hash.finalize().into());
         self.contents.push(ManifestEntry { path: path.to_owned(), content: Content::File { mode, size, sha256 } });
         Ok(())
     }
 
-    fn enter_parent(&mut self, path: &str) -> Result<(), StoreError> {
+    /// The file at `path`, empty; `None` without a tree.
+    fn create(&mut self, path: &str) -> Result<Option<File>, StoreError> {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        self.parent(parent)?.map(|directory| directory.create_file(name)).transpose()
+    }
+
+    fn failed(&self, action: &'static str, path: &str, error: std::io::Error) -> StoreError {
+        StoreError::io(action, self.tree.map_or_else(Default::default, |tree| tree.path().join(path)), error)
+    }
+
+    /// The directory at `path`, made as needed; `None` without a tree.
+    fn parent(&mut self, path: &str) -> Result<Option<&Directory>, StoreError> {
+        let Some(tree) = self.tree else { return Ok(None) };
         if self.parent.as_ref().map_or("", |(parent, _)| parent) != path {
             self.parent = match path {
                 "" => None,
-                path => Some((path.to_owned(), self.directory(path)?)),
+                path => Some((path.to_owned(), directory(tree, path)?)),
             };
         }
-        Ok(())
-    }
-
-    /// Opens a directory of the tree, made with those before it as needed. The names say that all of them are directories.
-    fn directory(&self, path: &str) -> Result<Directory, StoreError> {
-        let mut directory = self.tree.duplicate()?;
-        for name in path.split('/') {
-            directory = match directory.open_if_any(name)? {
-                Some(found) => found,
-                None => directory.create_directory(name)?,
-            };
-        }
-        Ok(directory)
+        Ok(Some(self.parent.as_ref().map_or(tree, |(_, directory)| directory)))
     }
 
     fn finish(mut self) -> Result<Vec<ManifestEntry>, UnpackFailure> {
@@ -149,14 +157,27 @@ impl Unpacker<'_> {
         let names = std::mem::take(&mut self.names);
         for (path, target) in names.links() {
             let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-            self.enter_parent(parent)?;
-            self.parent.as_ref().map_or(self.tree, |(_, directory)| directory).create_link(name, target)?;
+            if let Some(directory) = self.parent(parent)? {
+                directory.create_link(name, target)?;
+            }
         }
         let mut entries = self.contents;
         entries.extend(names.others().map(|(path, content)| ManifestEntry { path: path.to_owned(), content }));
         entries.sort_by(|left, right| left.path.cmp(&right.path));
         Ok(entries)
     }
+}
+
+/// Opens a directory of the tree, made with those before it as needed. The names say that all of them are directories.
+fn directory(tree: &Directory, path: &str) -> Result<Directory, StoreError> {
+    let mut directory = tree.duplicate()?;
+    for name in path.split('/') {
+        directory = match directory.open_if_any(name)? {
+            Some(found) => found,
+            None => directory.create_directory(name)?,
+        };
+    }
+    Ok(directory)
 }
 
 fn set_mode(file: &File, mode: u32) -> rustix::io::Result<()> {
