@@ -9,6 +9,7 @@
 //! - [`admit`]: whether what is asked for may begin at all
 //! - [`view`]: operations, agents and machines as others see them
 //! - [`provider`]: where machines come from: the calls; [`program`] makes them of a program of its own
+//! - [`local`]: the provider that makes agents as processes of this machine
 //! - [`user_data`]: what a new machine does at its first start
 //! - [`cluster`]: what is needed of the log and the agents; [`mesos`] makes Mesos's own calls
 //! - [`service`]: the task around all of it, and the handle that others hold
@@ -19,6 +20,7 @@ pub mod add;
 pub mod admit;
 pub mod cluster;
 pub mod config;
+pub mod local;
 pub mod mesos;
 pub mod operation;
 pub mod program;

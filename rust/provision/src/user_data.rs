@@ -19,7 +19,7 @@ pub fn script(bootstrap: &Bootstrap, token: &str) -> String {
 # Makes this machine an agent: fetches dcos-bits, checks it, and lets its helper join the cluster.
 set -eu
 umask 077
-exec >>{LOG} 2>&1
+exec >>"${{DCOS_BOOTSTRAP_LOG:-{LOG}}}" 2>&1
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 archive=$directory/dcos-bits.tar.{suffix}
