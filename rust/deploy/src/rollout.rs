@@ -76,6 +76,8 @@ fn fetch(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
                 desk.enter(rollout, index, Stage::Fetched, String::new(), now);
             } else if is_dead(desk, &rollout.members[index].node, now) && !is_master(rollout, index) {
                 Node { rollout, index, desk, now }.pass_over("was dead before it could fetch");
+            } else if late && is_missing(rollout, index, desk, now) {
+                Node { rollout, index, desk, now }.pass_over("was not registered when the time to fetch was over");
             } else if late {
                 Node { rollout, index, desk, now }.refuse(format!("could not fetch within {timeout} s"));
             }
@@ -92,6 +94,11 @@ fn fetch(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
         };
         desk.ask(rollout, index, request);
     }
+}
+
+/// Whether the node is an agent that is not there: it may be dead, though that can't be told yet.
+fn is_missing(rollout: &Rollout, index: usize, desk: &Desk, now: Now) -> bool {
+    !is_master(rollout, index) && missing_for(desk, &rollout.members[index].node, now) > 0
 }
 
 /// Judges the fetching once it is over on every node.
@@ -134,6 +141,8 @@ fn validate(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
         for index in rollout.members.list(Shelf::Fetched) {
             if is_dead(desk, &rollout.members[index].node, now) && !is_master(rollout, index) {
                 Node { rollout, index, desk, now }.pass_over("was dead before it could be asked about the set");
+            } else if late && is_missing(rollout, index, desk, now) {
+                Node { rollout, index, desk, now }.pass_over("was not registered when it was asked about the set");
             } else if late {
                 let trouble = rollout.members[index].work.trouble.clone().unwrap_or_default();
                 Node { rollout, index, desk, now }.refuse(format!("did not say whether the set can work: {trouble}"));

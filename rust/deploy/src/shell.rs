@@ -27,6 +27,7 @@ use crate::event::{Action, Answer, Event, Now, Request, Trouble};
 use crate::inventory::{Inventory, Listed, NoInventory};
 use crate::store::StateStore;
 
+pub(crate) use self::create::catch_up_request;
 pub use self::handle::{Created, DeployHandle};
 
 /// How often the controller is told that time has passed.

@@ -1,38 +1,43 @@
 //! A cluster in virtual time that does to the controller what real ones do, and checks that the rules hold.
 //!
-//! The controller is the production one ([`crate::controller::next`], with facts through a [`crate::store`] and back at
-//! every restart). Around it stand simulated nodes that keep the restart protocol: tickets die after ten seconds, one
-//! attempt runs at a time, an older term is refused. Requests and answers are late or get lost; nodes are dead
-//! beforehand, die on the way, hang, fall back, lie about their set, can't tell whether they are well; the controller
-//! dies after any write, with none, some or all of its actions taken; people halt, pause, abort and roll back at any
-//! moment; the wall clock jumps. Everything follows from the seed, so that a failing run can be run again.
+//! The controller is the production one, shell included: what writes to the log before it acts, gives up its office and
+//! reads the log anew is the code that runs inside Mesos (see `life`). Around it stand simulated nodes that keep the
+//! restart protocol: tickets die after ten seconds, one attempt runs at a time, an older term is refused. Requests,
+//! answers and pings are late, overtake each other, come twice or get lost; nodes are dead beforehand, die on the way,
+//! come back, hang, fall back, lie about their set, can't tell whether they are well, are of the previous release;
+//! masters fail over after any write, with none, some or all of its actions taken, and the one that was deposed goes on
+//! until it learns of that; writes fail, kept or lost; people halt, pause, abort, retry and roll back at any moment; the
+//! wall clock jumps. Everything follows from the seed, so that a failing run can be run again.
 
+mod life;
 mod nodes;
+mod people;
 mod random;
 mod rules;
 mod scenario;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BinaryHeap, HashMap};
 
-use dcos_api::types::deploy::{CreateDeployment, DeploymentCommand, Targets};
+use dcos_api::types::deploy::{CreateDeployment, Targets};
 use dcos_core::attempt::{AttemptState, Ping};
 use dcos_core::resolve::Change;
 use dcos_core::{PackageSet, Role};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::controller;
-use crate::event::{Action, Event, Now, Order, Outcome, Request, Seen};
+use crate::event::{Action, Event, Now, Order, Request, Seen};
 use crate::plan::{Observed, plan};
-use crate::state::{Fact, Phase, State};
-use crate::store;
+use crate::shell::catch_up_request;
+use crate::state::{Phase, State};
+use crate::view;
+use life::{Life, Log};
 use nodes::{Fate, Node};
 use random::Random;
 use rules::Rules;
-pub use scenario::{Report, Scenario};
+pub use scenario::{Failover, Report, Scenario};
 
-/// How long a run may take, in milliseconds of virtual time: twelve hours.
-const HORIZON: u64 = 12 * 3_600_000;
+/// How long a run may take, in milliseconds of virtual time: a day.
+const HORIZON: u64 = 24 * 3_600_000;
 
 /// How long the shell waits for an answer, in milliseconds.
 const DEADLINE: u64 = 5_000;
@@ -42,13 +47,13 @@ const DEADLINE: u64 = 5_000;
 enum Happening {
     Tick,
     Inventory,
-    /// A request of that life of the controller reaches a node.
+    /// A request of that controller reaches a node.
     Arrives {
         life: usize,
         ask: Action,
         answer: Way,
     },
-    /// The controller of that life hears something.
+    /// That controller hears something.
     Hears {
         life: usize,
         event: Event,
@@ -63,8 +68,12 @@ enum Happening {
         node: usize,
         alive: bool,
     },
-    /// The controller takes office.
+    /// A controller takes office.
     TakesOffice,
+    /// The deposed controller learns that it is.
+    Learns {
+        life: usize,
+    },
     /// Somebody says something.
     Says(Order),
     /// An admin clears the oldest halt that stands.
@@ -82,33 +91,27 @@ enum Way {
     Unheard,
 }
 
-impl Way {
-    const fn of(lost: bool) -> Self {
-        if lost { Self::Lost } else { Self::Heard }
-    }
-}
-
 struct World {
     scenario: Scenario,
     random: Random,
     now: u64,
     jump: i64,
     queue: BinaryHeap<Reverse<(u64, u64)>>,
-    happenings: BTreeMap<u64, Happening>,
+    happenings: HashMap<u64, Happening>,
     newest: u64,
     nodes: Vec<Node>,
-    /// What the controller wrote down. It goes through the form of the log whenever it is read.
-    log: Vec<Fact>,
-    /// The controller, while it lives.
-    state: Option<State>,
-    /// Which of the controller's lives it is.
-    life: usize,
-    replies: u64,
+    places: HashMap<String, usize>,
+    log: Log,
+    /// The controller in office, while it lives.
+    leader: Option<Life>,
+    /// The one that was in office before and does not know that it is not.
+    deposed: Option<Life>,
+    lives: usize,
     /// How many orders are still to come.
     orders: usize,
     /// How many of them are halts.
     halts: usize,
-    /// When the deployment was found to be over.
+    /// When all deployments were found to be over.
     over_since: Option<u64>,
     rules: Rules,
     report: Report,
@@ -143,41 +146,33 @@ impl World {
     fn new(scenario: Scenario) -> Self {
         let mut random = Random::new(scenario.seed ^ 0x9e37_79b9);
         let names = (0..scenario.masters).map(|place| (format!("master-{place}:5050"), Role::Master));
-        let names = names.chain((0..scenario.agents).map(|place| (format!("agent-{place:03}:5051"), Role::Agent)));
+        let names = names.chain((0..scenario.agents).map(|place| (format!("agent-{place:05}:5051"), Role::Agent)));
         let nodes = names.enumerate().map(|(place, (name, role))| {
             let (old, new) = sets(role);
             let fate = Fate::draw(&scenario, role, place, &mut random);
-            Node::new(name, role, old, new, fate)
+            let previous_release = random.chance(scenario.previous_release);
+            Node::new(name, role, (old, new), fate, previous_release)
         });
         let nodes: Vec<Node> = nodes.collect();
-        let rules = Rules::new(&scenario);
-        let report = Report {
-            scenario: scenario.clone(),
-            ending: "never began".to_owned(),
-            violations: Vec::new(),
-            started: 0,
-            crashes: 0,
-            events: 0,
-            halts: 0,
-        };
         Self {
+            places: nodes.iter().enumerate().map(|(place, node)| (node.name.clone(), place)).collect(),
+            rules: Rules::new(&scenario),
+            report: Report::new(&scenario),
             scenario,
             random,
             now: 0,
             jump: 0,
             queue: BinaryHeap::new(),
-            happenings: BTreeMap::new(),
+            happenings: HashMap::new(),
             newest: 0,
             nodes,
-            log: Vec::new(),
-            state: None,
-            life: 0,
-            replies: 0,
+            log: Log::default(),
+            leader: None,
+            deposed: None,
+            lives: 0,
             orders: 0,
             halts: 0,
             over_since: None,
-            rules,
-            report,
         }
     }
 
@@ -199,7 +194,6 @@ impl World {
                 Fate::DeadBefore { back } => {
                     self.nodes[node].dies(0);
                     // Long ago: the master has given it up already.
-                    self.nodes[node].dead_since = Some(0);
                     self.nodes[node].listed = false;
                     if let Some(back) = back {
                         self.at(back, Happening::Alive { node, alive: true });
@@ -216,45 +210,36 @@ impl World {
         self.at(0, Happening::TakesOffice);
         self.at(10, Happening::Inventory);
         self.at(20, Happening::Tick);
-        let request = self.request();
-        let cluster: Vec<Observed> = self.nodes.iter().map(|node| node.observed(&self.nodes[0].name)).collect();
-        match plan(&request, &cluster) {
-            Ok(draft) => self.at(30, Happening::Says(Order::Create(Box::new(draft)))),
-            Err(findings) => {
-                self.report.ending = format!("refused: {}", findings[0].code);
-                self.over_since = Some(0);
-            }
+        let groups = [Role::Master, Role::Agent].map(|role| (format!("{role}s"), sets(role).1));
+        let roles = if self.scenario.with_masters { Vec::new() } else { vec![Role::Agent] };
+        let request = CreateDeployment {
+            change: Change::Set(groups.into_iter().collect()),
+            targets: Targets { roles, ..Targets::default() },
+            strategy: self.scenario.strategy.clone(),
+            dry_run: false,
+        };
+        if let Err(code) = self.asks_for(&request) {
+            self.report.ending = format!("refused: {code}");
+            self.over_since = Some(0);
         }
         for _ in 0..self.scenario.orders {
             self.some_order();
         }
     }
 
-    /// Somebody will say something, and take it back in time where it would stand for ever.
-    fn some_order(&mut self) {
-        let at = 100 + self.random.below(600_000);
-        let length = 1_000 + self.random.below(300_000);
-        let orders = match self.random.below(10) {
-            0..=4 => return self.halt_between(at, at + length),
-            5..=7 => [Some(DeploymentCommand::Pause), Some(DeploymentCommand::Start)],
-            8 => [Some(DeploymentCommand::Abort), None],
-            _ => [Some(DeploymentCommand::Rollback), None],
-        };
-        for (order, at) in orders.into_iter().flatten().zip([at, at + length]) {
-            self.orders += 1;
-            self.at(at, Happening::Says(Order::Command(1, order)));
-        }
-    }
-
-    fn halt_between(&mut self, from: u64, to: u64) {
-        self.orders += 2;
-        self.halts += 1;
-        self.at(from, Happening::Says(Order::Halt("an alert fires".to_owned())));
-        self.at(to, Happening::ClearsHalt);
+    /// Somebody asks for a deployment, if it can be planned.
+    fn asks_for(&mut self, request: &CreateDeployment) -> Result<(), String> {
+        let cluster: Vec<Observed> = self.nodes.iter().map(|node| node.observed(&self.nodes[0].name)).collect();
+        let draft = plan(request, &cluster).map_err(|findings| findings[0].code.clone())?;
+        self.at(self.now + 30, Happening::Says(Order::Create(Box::new(draft))));
+        Ok(())
     }
 
     /// Nodes tell of their attempts, some twice, some late, some of attempts that nobody knows.
     fn pings(&mut self, node: usize, attempt: &str) {
+        if self.nodes[node].previous_release {
+            return;
+        }
         for _ in 0..self.random.below(4) {
             let attempt = if self.random.chance(900) { attempt.to_owned() } else { format!("{attempt}9") };
             let ping = Ping {
@@ -271,116 +256,147 @@ impl World {
         }
     }
 
-    fn request(&self) -> CreateDeployment {
-        let groups = [Role::Master, Role::Agent].map(|role| (format!("{role}s"), sets(role).1));
-        let roles = if self.scenario.with_masters { Vec::new() } else { vec![Role::Agent] };
-        CreateDeployment {
-            change: Change::Set(groups.into_iter().collect()),
-            targets: Targets { roles, ..Targets::default() },
-            strategy: self.scenario.strategy.clone(),
-            dry_run: false,
-        }
-    }
-
     fn happens(&mut self, happening: Happening) {
         match happening {
             Happening::Tick => {
-                self.tell(Event::Tick);
-                self.at(self.now + 2_000, Happening::Tick);
+                self.lead(|life, now| life.hear(Event::Tick, now));
+                self.follow(|life, now| life.hear(Event::Tick, now));
+                self.at(self.now + self.scenario.tick, Happening::Tick);
             }
             Happening::Inventory => {
                 let seen = self.nodes.iter_mut().map(|node| node.seen(self.now)).collect::<Vec<Seen>>();
-                self.tell(Event::Inventory(seen));
-                self.at(self.now + 4_000, Happening::Inventory);
-                if self.random.chance(2) {
+                self.lead(|life, now| life.leads(true, now));
+                self.lead(|life, now| life.hear(Event::Inventory(seen), now));
+                self.at(self.now + 2 * self.scenario.tick, Happening::Inventory);
+                if self.random.chance(self.scenario.jumps) {
                     self.jump += i64::try_from(self.random.below(7_200_000)).unwrap_or(0) - 3_600_000;
                 }
             }
             Happening::Arrives { life, ask, answer } => self.arrives(life, &ask, answer),
-            Happening::Hears { life, event } if life == self.life => self.tell(event),
-            Happening::Hears { .. } => {}
+            Happening::Hears { life, event } => {
+                if self.leader.as_ref().is_some_and(|leader| leader.number == life) {
+                    self.lead(|leader, now| leader.hear(event, now));
+                } else if self.deposed.as_ref().is_some_and(|deposed| deposed.number == life) {
+                    self.follow(|deposed, now| deposed.hear(event, now));
+                }
+            }
             Happening::Proceeds { node, attempt } => self.proceeds(node, &attempt),
             Happening::Alive { node, alive: true } => self.nodes[node].comes_back(),
             // A master that restarts is away enough.
             Happening::Alive { node, alive: false }
                 if self.nodes[node].role == Role::Master && self.nodes[node].is_under_way() => {}
-            Happening::Alive { node, alive: false } => self.nodes[node].dies(self.now),
+            Happening::Alive { node, alive: false } => {
+                self.nodes[node].dies(self.now);
+                self.host_ends(node);
+            }
             Happening::TakesOffice => self.takes_office(),
-            Happening::Says(order) => self.says(order),
-            Happening::ClearsHalt => {
-                let standing = self.state.as_ref().map(|state| state.desk.halts.first().map(|halt| halt.id.clone()));
-                match standing {
-                    None => self.at(self.now + 1_000, Happening::ClearsHalt),
-                    // The halt that it is for has not been heard yet: the controller was dead.
-                    Some(None) if self.halts > 0 => self.at(self.now + 1_000, Happening::ClearsHalt),
-                    Some(None) => self.orders -= 1,
-                    Some(Some(halt)) => {
-                        self.rules.halt_ends(&halt);
-                        self.says(Order::Resume { halt, note: "it was nothing".to_owned() });
+            Happening::Learns { life } => {
+                if self.deposed.as_ref().is_some_and(|deposed| deposed.number == life) {
+                    self.follow(|deposed, now| deposed.leads(false, now));
+                    if let Some(deposed) = self.deposed.take() {
+                        self.forgets(deposed);
                     }
                 }
             }
+            Happening::Says(order) => self.says(order),
+            Happening::ClearsHalt => self.clears_halt(),
         }
-    }
-
-    fn says(&mut self, order: Order) {
-        if self.state.is_none() {
-            // Nobody listens just now: whoever means it says it again.
-            return self.at(self.now + 1_000, Happening::Says(order));
-        }
-        self.replies += 1;
-        self.halts -= usize::from(matches!(order, Order::Halt(_)));
-        if !matches!(order, Order::Create(_) | Order::Ping(_)) {
-            self.orders -= 1;
-        }
-        self.tell(Event::Order { reply: self.replies, by: Some("sim".to_owned()), order });
     }
 
     fn takes_office(&mut self) {
-        let state = self.rebuilt();
-        if self.random.chance(500) {
-            // The log is replaced by what still counts.
-            self.log = state.snapshot();
+        let masters: Vec<usize> = (0..self.scenario.masters).filter(|place| self.nodes[*place].alive).collect();
+        if masters.is_empty() {
+            return self.at(self.now + 1_000, Happening::TakesOffice);
         }
-        self.state = Some(state);
-        self.life += 1;
-        self.tell(Event::TookOffice);
+        let host = *self.random.pick(&masters);
+        self.lives += 1;
+        let life = Life::new(self.lives, host, &self.log, self.clock());
+        self.leader = Some(life);
+        self.lead(|life, _| life.take_office());
     }
 
-    /// Has the controller take in an event, as the shell does: facts first, then actions. It may die in between.
-    fn tell(&mut self, event: Event) {
-        let Some(state) = self.state.take() else { return };
-        let (state, step) = controller::next(state, event, self.clock());
+    /// Has the controller in office take something in. It may not survive what it writes because of it.
+    fn lead(&mut self, act: impl FnOnce(&mut Life, Now) -> Vec<Action>) {
+        let Some(mut life) = self.leader.take() else { return };
+        if self.random.chance_of_a_million(self.scenario.bad_writes) {
+            self.log.fail_next(if self.random.chance(500) { life::Fault::Kept } else { life::Fault::Lost });
+        }
+        let before = self.log.writes();
+        let mut actions = act(&mut life, self.clock());
+        let after = self.log.writes();
         self.report.events += 1;
-        self.state = Some(state);
-        let mut survives = usize::MAX;
-        if !step.facts.is_empty() {
-            self.log.extend(step.facts);
-            if self.random.chance(self.scenario.crashes) {
-                survives = usize::try_from(self.random.below(3)).unwrap_or(0);
+        self.report.writes = after;
+        let mut heard = life.outcomes();
+        let survives = match self.scenario.failover {
+            Some(failover) if (before + 1..=after).contains(&failover.write) => Some(failover.actions),
+            _ if after > before && self.random.chance_of_a_million(self.scenario.crashes) => {
+                Some(usize::try_from(self.random.below(3)).unwrap_or(0))
+            }
+            _ => None,
+        };
+        if let Some(survives) = survives {
+            actions.truncate(survives);
+            if survives == 0 {
+                // Whoever gave an order hears that the connection is lost.
+                heard.iter_mut().for_each(|(_, outcome)| *outcome = None);
             }
         }
-        for (place, action) in step.actions.into_iter().enumerate() {
-            if place >= survives {
-                break;
-            }
-            self.act(action);
-        }
-        if survives != usize::MAX {
-            self.dies(2_000);
+        let number = life.number;
+        self.leader = Some(life);
+        actions.into_iter().for_each(|action| self.act(number, action));
+        heard.into_iter().for_each(|(order, outcome)| self.heard(order, outcome));
+        if survives.is_some() {
+            self.fails_over();
         }
     }
 
-    /// The controller dies and is back after some time.
-    fn dies(&mut self, away: u64) {
-        self.report.crashes += 1;
-        self.state = None;
-        // Whoever waits for a halt hears that the connection is lost: it does not hold yet for them.
-        let back = self.now + away + self.random.below(5_000);
+    /// Has the controller that was deposed take something in.
+    fn follow(&mut self, act: impl FnOnce(&mut Life, Now) -> Vec<Action>) {
+        let Some(mut life) = self.deposed.take() else { return };
+        let actions = act(&mut life, self.clock());
+        let (number, heard) = (life.number, life.outcomes());
+        self.deposed = Some(life);
+        actions.into_iter().for_each(|action| self.act(number, action));
+        heard.into_iter().for_each(|(order, outcome)| self.heard(order, outcome));
+    }
+
+    /// The controller in office dies, or is cut off from the others.
+    fn fails_over(&mut self) {
+        let Some(life) = self.leader.take() else { return };
+        self.report.failovers += 1;
+        if self.scenario.masters > 1 && self.random.chance(500) {
+            if let Some(older) = self.deposed.take() {
+                self.forgets(older);
+            }
+            let learns = self.now + 1_000 + self.random.below(30_000);
+            self.at(learns, Happening::Learns { life: life.number });
+            self.deposed = Some(life);
+        } else {
+            self.forgets(life);
+        }
+        let back = self.now + 2_000 + self.random.below(5_000);
         self.at(back, Happening::TakesOffice);
     }
 
-    fn act(&mut self, action: Action) {
+    /// A node's Mesos ends, and with it the controller that lives in it.
+    fn host_ends(&mut self, node: usize) {
+        if let Some(deposed) = self.deposed.take_if(|life| life.host == node) {
+            self.forgets(deposed);
+        }
+        if let Some(leader) = self.leader.take_if(|life| life.host == node) {
+            self.forgets(leader);
+            self.report.failovers += 1;
+            let back = self.now + 1_000 + self.random.below(8_000);
+            self.at(back, Happening::TakesOffice);
+        }
+    }
+
+    /// A controller is no more: whoever waits for it hears nothing.
+    fn forgets(&mut self, life: Life) {
+        life.unanswered().into_iter().for_each(|order| self.heard(order, None));
+    }
+
+    fn act(&mut self, life: usize, action: Action) {
         match action {
             Action::Ask { ref request, .. } => {
                 if matches!(request, Request::Begin { .. } | Request::Go(_)) && self.random.chance(self.scenario.alarms)
@@ -390,24 +406,32 @@ impl World {
                     let length = 1_000 + self.random.below(60_000);
                     self.halt_between(at, at + length);
                 }
-                self.send(action);
+                if self.random.chance(self.scenario.twice) {
+                    self.send(life, action.clone());
+                }
+                self.send(life, action);
             }
-            Action::Reply(_, Ok(Outcome::Halted(halt))) => {
-                self.report.halts += 1;
-                self.rules.halt_holds(&halt.id);
-            }
-            Action::Reply(..) | Action::CatchUp { .. } => {}
+            Action::CatchUp { deployment, nodes } => self.catch_up(deployment, nodes),
+            Action::Reply(..) => {}
         }
     }
 
-    fn send(&mut self, ask: Action) {
-        let life = self.life;
-        let trouble = |random: &mut Random, scenario: &Scenario| random.chance(scenario.lost);
-        let (lost, answer_lost) =
-            (trouble(&mut self.random, &self.scenario), trouble(&mut self.random, &self.scenario));
+    fn catch_up(&mut self, deployment: u64, nodes: Vec<String>) {
+        let now = self.clock();
+        let state = self.leader.as_ref().and_then(Life::state);
+        if let Some(old) = state.and_then(|state| view::deployment(state, deployment, now)) {
+            self.report.caught_up += nodes.len();
+            // What can't be planned now shows as drift.
+            self.asks_for(&catch_up_request(old, nodes)).ok();
+        }
+    }
+
+    fn send(&mut self, life: usize, ask: Action) {
+        let (lost, answer_lost) = (self.random.chance(self.scenario.lost), self.random.chance(self.scenario.lost));
         let delay = 5 + self.random.below(200);
         if !lost {
-            return self.at(self.now + delay, Happening::Arrives { life, ask, answer: Way::of(answer_lost) });
+            let answer = if answer_lost { Way::Lost } else { Way::Heard };
+            return self.at(self.now + delay, Happening::Arrives { life, ask, answer });
         }
         self.silence(life, &ask);
         if self.random.chance(500) {
@@ -427,7 +451,7 @@ impl World {
     fn arrives(&mut self, life: usize, ask: &Action, way: Way) {
         let Action::Ask { deployment, index, token, node, request, .. } = ask else { return };
         let (deployment, index, token) = (*deployment, *index, *token);
-        let Some(place) = self.nodes.iter().position(|it| it.name == *node) else { return };
+        let Some(place) = self.places.get(node).copied() else { return };
         if !self.nodes[place].alive {
             if way != Way::Unheard {
                 self.silence(life, ask);
@@ -436,7 +460,7 @@ impl World {
         }
         let (answer, started) = self.nodes[place].answers(request, self.now);
         if let Some(attempt) = started {
-            self.check_start(place);
+            self.check_start(place, (deployment, index));
             self.pings(place, &attempt);
             self.goes(place, attempt);
         }
@@ -451,25 +475,18 @@ impl World {
         }
     }
 
-    /// The state that the log says.
-    fn rebuilt(&self) -> State {
-        let facts = store::encode(&self.log).map(|record| store::decode(&[record]));
-        // A log that can't be read shows as a controller that knows nothing, which breaks the rules below.
-        State::rebuild(facts.ok().and_then(Result::ok).unwrap_or_default())
-    }
-
-    fn check_start(&mut self, place: usize) {
+    fn check_start(&mut self, place: usize, which: (u64, usize)) {
         let rebuilt;
-        let state = match &self.state {
+        let state = match self.leader.as_ref().and_then(Life::state) {
             Some(state) => state,
             // The controller is dead: what it wrote down says what it meant.
             None => {
-                rebuilt = self.rebuilt();
+                rebuilt = self.log.state();
                 &rebuilt
             }
         };
-        let problems = match state.rollouts.get(&1) {
-            Some(rollout) => self.rules.started(place, &self.nodes, rollout),
+        let problems = match state.rollouts.get(&which.0) {
+            Some(rollout) => self.rules.started(place, which, &self.nodes, rollout),
             None => vec!["a node starts, and there is no deployment".to_owned()],
         };
         let at = self.now;
@@ -483,10 +500,7 @@ impl World {
         self.at(self.now + away, Happening::Alive { node, alive: true });
         let length = away + 1_000 + self.random.below(60_000);
         self.at(self.now + length, Happening::Proceeds { node, attempt });
-        if node == 0 && self.state.is_some() {
-            // The controller lives in that Mesos.
-            self.dies(away);
-        }
+        self.host_ends(node);
     }
 
     fn proceeds(&mut self, node: usize, attempt: &str) {
@@ -495,85 +509,46 @@ impl World {
         }
     }
 
-    /// Whether the deployment is over, everything was said, and what was on its way has had time to arrive.
+    /// Whether everything is over, everything was said, and what was on its way has had time to arrive.
     fn is_settled(&mut self) -> bool {
-        let Some(state) = &self.state else { return false };
-        match state.rollouts.get(&1) {
-            Some(rollout) if !rollout.is_over() => self.over_since = None,
-            Some(_) => {
+        let Some(state) = self.leader.as_ref().and_then(Life::state) else { return false };
+        if !state.rollouts.is_empty() {
+            if state.rollouts.values().all(crate::state::Rollout::is_over) {
                 self.over_since.get_or_insert(self.now);
+            } else {
+                self.over_since = None;
             }
-            None => {}
         }
-        self.orders == 0 && self.over_since.is_some_and(|since| self.now > since + 15_000)
+        self.orders == 0 && self.deposed.is_none() && self.over_since.is_some_and(|since| self.now > since + 15_000)
     }
 
     fn finish(mut self) -> Report {
         self.report.started = self.rules.forward_starts();
-        if let Some(state) = &self.state {
-            if let Some(rollout) = state.rollouts.get(&1) {
-                let phase = rollout.header.phase;
-                self.report.ending = match phase {
-                    Phase::Ended(ending) => format!("{ending:?}: {}", rollout.header.reason),
-                    phase => format!("not over: {phase:?}"),
-                };
-                let problems = self.rules.at_the_end(rollout, &self.nodes);
-                self.report.violations.extend(problems);
-            }
-            // What the log says must be what the controller believes.
-            if self.over_since.is_some() && self.rebuilt().snapshot() != state.snapshot() {
-                self.report.violations.push("the log does not say what the controller knows".to_owned());
-            }
-        } else {
-            self.report.violations.push("the controller is dead at the end".to_owned());
+        self.report.virtual_seconds = self.now / 1_000;
+        let Some(state) = self.leader.as_ref().and_then(Life::state) else {
+            self.report.violations.push("no controller is in office at the end".to_owned());
+            return self.report;
+        };
+        if let Some(rollout) = state.rollouts.get(&1) {
+            self.report.ending = match rollout.header.phase {
+                Phase::Ended(ending) => format!("{ending:?}: {}", rollout.header.reason),
+                phase => {
+                    let shown = view::deployment(state, 1, self.clock());
+                    format!("not over: {phase:?}: {}", shown.map_or_else(String::new, |shown| shown.reason))
+                }
+            };
+        }
+        let problems = state.rollouts.values().flat_map(|rollout| self.rules.at_the_end(rollout, &self.nodes));
+        self.report.violations.extend(problems.collect::<Vec<_>>());
+        // What the log says must be what the controller believes.
+        let (known, written): (&State, State) = (state, self.log.state());
+        if self.over_since.is_some() && written.snapshot() != known.snapshot() {
+            self.report.violations.push("the log does not say what the controller knows".to_owned());
         }
         self.report
     }
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use super::{Report, Scenario, run};
-
-    /// As many as `make test` runs.
-    const RUNS: u64 = 2_000;
-
-    /// The reports of all seeds, made on as many threads as help.
-    fn reports() -> Vec<(u64, Report)> {
-        const THREADS: u64 = 4;
-        std::thread::scope(|scope| {
-            let part = |first: u64| {
-                (first..=RUNS).step_by(THREADS as usize).map(|seed| (seed, run(Scenario::of(seed)))).collect()
-            };
-            let parts: Vec<_> = (1..=THREADS).map(|first| scope.spawn(move || -> Vec<_> { part(first) })).collect();
-            parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
-        })
-    }
-
-    #[test]
-    fn the_rules_hold_in_many_runs() {
-        let (mut violations, mut done, mut halts, mut crashes, mut started) = (Vec::new(), 0, 0, 0, 0);
-        for (seed, report) in reports() {
-            done += u64::from(report.ending.starts_with("Done"));
-            halts += report.halts;
-            crashes += report.crashes;
-            started += report.started;
-            violations.extend(report.violations.into_iter().map(|violation| format!("seed {seed}: {violation}")));
-        }
-        assert_eq!(violations, [""; 0], "{} violations in {RUNS} runs", violations.len());
-        // The runs must be worth something: many deployments went through, many did not, and much came in their way.
-        assert!((RUNS / 5..RUNS * 4 / 5).contains(&done), "{done} of {RUNS} runs ended well");
-        assert!(
-            halts > 500 && crashes > 1_000 && started > 3_000,
-            "{halts} halts, {crashes} crashes, {started} starts"
-        );
-    }
-
-    #[test]
-    fn a_run_follows_from_its_seed() {
-        for seed in 1..20 {
-            assert_eq!(format!("{:?}", run(Scenario::of(seed))), format!("{:?}", run(Scenario::of(seed))));
-        }
-    }
-}
+#[path = "simulator_tests.rs"]
+mod tests;

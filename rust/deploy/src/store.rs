@@ -66,7 +66,7 @@ pub enum InvalidRecord {
     },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Record {
     format: u32,
@@ -78,8 +78,12 @@ struct Record {
 /// # Errors
 /// If a fact can't be written as JSON.
 pub fn encode(facts: &[Fact]) -> Result<Vec<u8>, StoreError> {
-    let record = Record { format: FORMAT, facts: facts.to_vec() };
-    serde_json::to_vec(&record).map_err(|error| StoreError::Failed(Box::new(error)))
+    #[derive(Serialize)]
+    struct Borrowed<'a> {
+        format: u32,
+        facts: &'a [Fact],
+    }
+    serde_json::to_vec(&Borrowed { format: FORMAT, facts }).map_err(|error| StoreError::Failed(Box::new(error)))
 }
 
 /// The facts in records.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use dcos_api::types::deploy::{Amount, CreateDeployment, DeploymentPlan, PlannedNode, Strategy, Targets, plan_refused};
+use dcos_api::types::deploy::{
+    Amount, CreateDeployment, Deployment, DeploymentPlan, PlannedNode, Strategy, Targets, plan_refused,
+};
 use dcos_core::Problem;
 use dcos_core::attempt::AttemptReport;
 use tokio::task::JoinSet;
@@ -67,15 +69,20 @@ impl DeployHandle {
             Ok(Some(old)) => old,
             Ok(None) | Err(_) => return,
         };
-        let strategy =
-            Strategy { waves: vec![Amount::Percent(100)], exclude: Vec::new(), stage_only: false, ..old.strategy };
-        let targets = Targets { nodes: nodes.clone(), ..Targets::default() };
-        let request = CreateDeployment { change: old.change, targets, strategy, dry_run: false };
+        let request = catch_up_request(old, nodes.clone());
         if let Err(problem) = self.create(request, Some(format!("catch-up of d{number}"))).await {
             // They show as drifting: `dcos slave list`.
             tracing::warn!(?nodes, problem = problem.detail, "nodes that came back were not caught up");
         }
     }
+}
+
+/// What brings nodes that were dead during a deployment to where the others are.
+pub(crate) fn catch_up_request(old: Deployment, nodes: Vec<String>) -> CreateDeployment {
+    let strategy =
+        Strategy { waves: vec![Amount::Percent(100)], exclude: Vec::new(), stage_only: false, ..old.strategy };
+    let targets = Targets { nodes, ..Targets::default() };
+    CreateDeployment { change: old.change, targets, strategy, dry_run: false }
 }
 
 async fn observe(shared: &Shared, listed: Listed, meant: bool) -> Observed {

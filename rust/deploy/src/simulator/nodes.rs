@@ -94,12 +94,20 @@ pub(super) struct Node {
     pub(super) listed: bool,
     /// Whether it is dead for good, or until its fate has it come back.
     pub(super) gone: bool,
+    /// Whether it runs the release before this one: it tells of nothing by itself, and knows its newest attempt only.
+    pub(super) previous_release: bool,
     attempts: Vec<Attempt>,
     term: u64,
 }
 
 impl Node {
-    pub(super) fn new(name: String, role: Role, old: PackageSet, new: PackageSet, fate: Fate) -> Self {
+    pub(super) fn new(
+        name: String,
+        role: Role,
+        (old, new): (PackageSet, PackageSet),
+        fate: Fate,
+        previous_release: bool,
+    ) -> Self {
         Self {
             name,
             role,
@@ -111,6 +119,7 @@ impl Node {
             dead_since: None,
             listed: true,
             gone: false,
+            previous_release,
             attempts: Vec::new(),
             term: 0,
         }
@@ -206,7 +215,8 @@ impl Node {
                 _ => (Some(Answer::Went(Err(refused("stale-ticket")))), None),
             },
             Request::Status(id) => {
-                let attempt = self.attempts.iter().find(|attempt| attempt.id == *id);
+                let known = if self.previous_release { self.attempts.len().saturating_sub(1) } else { 0 };
+                let attempt = self.attempts[known..].iter().find(|attempt| attempt.id == *id);
                 (Some(Answer::Status(Ok(attempt.map(|attempt| Box::new(report(attempt)))))), None)
             }
             Request::Set => (Some(Answer::Set(Ok(self.set.clone()))), None),

@@ -24,7 +24,12 @@ impl Random {
 
     /// True in so many of a thousand cases.
     pub(super) fn chance(&mut self, of_a_thousand: u64) -> bool {
-        self.below(1_000) < of_a_thousand
+        of_a_thousand > 0 && self.below(1_000) < of_a_thousand
+    }
+
+    /// True in so many of a million cases.
+    pub(super) fn chance_of_a_million(&mut self, of_a_million: u64) -> bool {
+        of_a_million > 0 && self.below(1_000_000) < of_a_million
     }
 
     /// One of these.

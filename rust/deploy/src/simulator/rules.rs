@@ -1,13 +1,13 @@
 //! The rules that must hold, checked by what the nodes did and not by what the controller believes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use dcos_core::Role;
 
 use super::Scenario;
 use super::nodes::{Fate, Node};
 use crate::rollout;
-use crate::state::{Ending, Phase, Rollout, Stage};
+use crate::state::{Ending, Member, Phase, Rollout, Stage};
 
 /// What happened so far, as far as the rules need it.
 pub(super) struct Rules {
@@ -15,14 +15,31 @@ pub(super) struct Rules {
     /// Halts that were acknowledged and not cleared.
     holding: BTreeSet<String>,
     cleared: BTreeSet<String>,
-    /// The `go`s that nodes took, by node and direction.
+    /// The `go`s that nodes took, by node and direction, since they were last ordered to be tried again.
     starts: BTreeMap<(usize, bool), usize>,
+    /// The nodes that ever took one into the new set.
+    touched: BTreeSet<usize>,
+    forward_starts: usize,
+    /// The nodes that took a `go` and may still be under way: their deployments and their places in these.
+    under_way: BTreeMap<usize, (u64, usize)>,
+    /// Whether anything was tried again, or may have been.
+    retried: bool,
+    perhaps_retried: bool,
 }
 
 impl Rules {
     pub(super) fn new(scenario: &Scenario) -> Self {
-        let scenario = scenario.clone();
-        Self { scenario, holding: BTreeSet::new(), cleared: BTreeSet::new(), starts: BTreeMap::new() }
+        Self {
+            scenario: scenario.clone(),
+            holding: BTreeSet::new(),
+            cleared: BTreeSet::new(),
+            starts: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            forward_starts: 0,
+            under_way: BTreeMap::new(),
+            retried: false,
+            perhaps_retried: false,
+        }
     }
 
     /// A halt was acknowledged.
@@ -38,13 +55,37 @@ impl Rules {
         self.cleared.insert(id.to_owned());
     }
 
-    /// How many nodes took a `go` into the new set.
-    pub(super) fn forward_starts(&self) -> usize {
-        self.starts.iter().filter(|((_, forward), _)| *forward).map(|(_, count)| count).sum()
+    /// Nodes of a deployment are tried again: those that wait.
+    pub(super) fn retried(&mut self, rollout: &Rollout, places: &HashMap<String, usize>) {
+        self.retried = true;
+        // Whatever is still under way was given up before the deployment ended.
+        self.under_way.retain(|_, (deployment, _)| *deployment != rollout.header.number);
+        for member in rollout.members.iter().filter(|member| !member.stage.is_over()) {
+            if let Some(place) = places.get(&member.node) {
+                self.starts.remove(&(*place, true));
+                self.starts.remove(&(*place, false));
+            }
+        }
     }
 
-    /// A node took a `go`: what is wrong with that.
-    pub(super) fn started(&mut self, place: usize, nodes: &[Node], rollout: &Rollout) -> Vec<String> {
+    /// Whoever ordered a retry does not know whether it was taken in.
+    pub(super) fn perhaps_retried(&mut self) {
+        self.perhaps_retried = true;
+    }
+
+    /// How many nodes took a `go` into the new set.
+    pub(super) fn forward_starts(&self) -> usize {
+        self.forward_starts
+    }
+
+    /// A node took a `go` of that deployment: what is wrong with that.
+    pub(super) fn started(
+        &mut self,
+        place: usize,
+        which: (u64, usize),
+        nodes: &[Node],
+        rollout: &Rollout,
+    ) -> Vec<String> {
         let node = &nodes[place];
         let forward = node.last_goal() == Some(&node.new);
         let mut problems = Vec::new();
@@ -53,16 +94,23 @@ impl Rules {
         }
         let count = self.starts.entry((place, forward)).or_default();
         *count += 1;
-        if *count > 1 {
+        if *count > 1 && !self.perhaps_retried {
             problems.push(format!("{} is done twice", node.name));
         }
+        if forward {
+            self.forward_starts += 1;
+            self.touched.insert(place);
+        }
+        self.under_way.insert(place, which);
+        self.under_way.retain(|place, _| nodes[*place].is_under_way());
         // A node that hung or died on its way and was given up counts no more, also while its old set is put back in vain.
-        let counts = |node: &&Node| {
-            let member = rollout.members.iter().find(|member| member.node == node.name);
-            let given_up = member.is_some_and(|it| it.stage.is_over() || node.last_goal() != Some(it.goal()));
-            node.is_under_way() && !given_up
+        let counts = |place: usize, index: usize| {
+            let member = &rollout.members[index];
+            !member.stage.is_over() && nodes[place].last_goal() == Some(member.goal())
         };
-        let under_way: Vec<&Node> = nodes.iter().filter(counts).collect();
+        let of_this = self.under_way.iter().filter(|(_, (deployment, _))| *deployment == which.0);
+        let under_way: Vec<&Node> =
+            of_this.filter(|(place, (_, index))| counts(**place, *index)).map(|(place, _)| &nodes[*place]).collect();
         let masters = under_way.iter().filter(|node| node.role == Role::Master).count();
         let limit = if masters > 0 { 1 } else { rollout::limit(rollout) };
         if under_way.len() > limit {
@@ -76,34 +124,38 @@ impl Rules {
     /// Masters come first on the way forward, and last on the way back.
     fn order(&self, place: usize, forward: bool, nodes: &[Node], rollout: &Rollout) -> Option<String> {
         let node = &nodes[place];
-        let planned = |role: Role| {
-            let members = rollout.header.waves.iter().flatten().map(|index| &rollout.members[*index]);
-            members.filter(move |member| member.role == role)
-        };
+        let (masters, agents) = rollout.header.waves.split_at(rollout.header.master_waves);
         match (node.role, forward) {
-            (Role::Agent, true) => planned(Role::Master)
+            (Role::Agent, true) => planned(rollout, masters)
                 .find(|master| !nodes.iter().any(|node| node.name == master.node && node.set == node.new))
                 .map(|master| format!("{} starts before the master {}", node.name, master.node)),
-            (Role::Master, false) => planned(Role::Agent)
+            (Role::Master, false) => planned(rollout, agents)
                 .find(|agent| agent.back && !agent.stage.is_over())
                 .map(|agent| format!("{} goes back before the agent {}", node.name, agent.node)),
-            (Role::Master, true) => planned(Role::Agent)
-                .find(|agent| agent.touched)
-                .map(|agent| format!("{} starts after the agent {}", node.name, agent.node)),
-            (Role::Agent, false) => None,
+            (Role::Master, true) if !self.perhaps_retried => self
+                .starts
+                .keys()
+                .find(|(place, forward)| *forward && nodes[*place].role == Role::Agent)
+                .map(|(agent, _)| format!("{} starts after the agent {}", node.name, nodes[*agent].name)),
+            (Role::Master, true) | (Role::Agent, false) => None,
         }
     }
 
-    /// What is wrong with how it ended.
+    /// What is wrong with how a deployment ended.
     pub(super) fn at_the_end(&self, rollout: &Rollout, nodes: &[Node]) -> Vec<String> {
         let mut problems = Vec::new();
         let Phase::Ended(ending) = rollout.header.phase else {
-            return vec![format!("it does not end: {:?}", rollout.header.phase)];
+            return vec![format!("{} does not end: {:?}", rollout.id(), rollout.header.phase)];
         };
-        for (node, member) in
-            nodes.iter().filter_map(|node| Some((node, rollout.members.iter().find(|it| it.node == node.name)?)))
-        {
-            let name = &node.name;
+        // Waves are ranges of the plan, which all else relies on.
+        let planned: Vec<usize> = rollout.header.waves.iter().flatten().copied().collect();
+        if rollout.header.waves.iter().any(Vec::is_empty) || !planned.is_sorted() {
+            problems.push(format!("the waves of {} are not in the order of the plan", rollout.id()));
+        }
+        let members: HashMap<&str, usize> =
+            rollout.members.iter().enumerate().map(|(index, member)| (member.node.as_str(), index)).collect();
+        for (node, index) in nodes.iter().filter_map(|node| Some((node, *members.get(node.name.as_str())?))) {
+            let (name, member) = (&node.name, &rollout.members[index]);
             if member.stage.is_in_flight() {
                 problems.push(format!("{name} is still under way"));
             }
@@ -113,7 +165,7 @@ impl Rules {
             if node.role == Role::Master && member.stage == Stage::Skipped && member.from != member.to {
                 problems.push(format!("the master {name} was passed over"));
             }
-            if matches!(node.fate, Fate::DeadBefore { back: None }) && member.stage != Stage::Skipped {
+            if matches!(node.fate, Fate::DeadBefore { back: None }) && member.stage != Stage::Skipped && !self.retried {
                 problems.push(format!("{name} was dead all along and is {:?}", member.stage));
             }
             if matches!(node.fate, Fate::DiesEarly { .. }) && !member.touched && member.stage.is_failure() {
@@ -123,14 +175,16 @@ impl Rules {
                 problems.push(format!("{name} has no outcome: {:?}", member.stage));
             }
         }
-        problems.extend(self.damage(rollout, nodes));
+        if rollout.header.number == 1 && !self.retried && !self.perhaps_retried {
+            problems.extend(self.damage(rollout, nodes));
+        }
         problems
     }
 
     /// A version that breaks every node touches one master, or else the canary, and no more.
     fn damage(&self, rollout: &Rollout, nodes: &[Node]) -> Option<String> {
         let broken = |fate: Fate| matches!(fate, Fate::FallsBack | Fate::Lost);
-        let touched = || self.starts.keys().filter(|(_, forward)| *forward).map(|(place, _)| &nodes[*place]);
+        let touched = || self.touched.iter().map(|place| &nodes[*place]);
         if self.scenario.broken < 1_000 || !touched().all(|node| broken(node.fate)) {
             return None;
         }
@@ -149,4 +203,9 @@ impl Rules {
             }
         }
     }
+}
+
+/// The nodes of these waves.
+fn planned<'a>(rollout: &'a Rollout, waves: &'a [Vec<usize>]) -> impl Iterator<Item = &'a Member> {
+    waves.iter().flatten().map(|index| &rollout.members[*index])
 }
