@@ -34,6 +34,9 @@ pub struct NodeConfig {
     /// The deploy module that this node reports to.
     #[serde(default)]
     pub deploy: DeployFacts,
+    /// On a master: where new agents come from.
+    #[serde(default)]
+    pub provision: Option<ProvisionFacts>,
     /// Who keeps Mesos running.
     #[serde(default)]
     pub supervisor: SupervisorFacts,
@@ -132,6 +135,17 @@ pub struct DeployFacts {
     /// On a master: the file with the credentials that nodes which join by a token are given.
     #[serde(default)]
     pub join_credentials: Option<PathBuf>,
+}
+
+/// Where new agents come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvisionFacts {
+    /// The file with the provider, the classes and the limits; every master has the same.
+    pub config: PathBuf,
+    /// The file with the principal and secret, `NAME:SECRET`, for Mesos's own API, where it demands one.
+    #[serde(default)]
+    pub mesos_credentials: Option<PathBuf>,
 }
 
 /// Who keeps Mesos running.
