@@ -13,6 +13,9 @@ use crate::fetch::{Event, Progress};
 /// How often to look whether another fetch of the same archive is over.
 const CLAIM_RETRY: Duration = Duration::from_millis(200);
 
+/// How often an archive may be replaced while it is fetched: a web server's folder is put right once.
+const MAX_CHANGES: u32 = 3;
+
 /// Where a package comes from.
 pub(crate) struct Origin {
     pub(crate) source: Source,
@@ -49,6 +52,7 @@ impl Arrival<'_> {
     /// Brings the archive into staging; the caller discards the partial once the package is where it belongs. Of what
     /// can only be wrong nothing stays.
     pub(crate) fn receive(&self, mut partial: Partial) -> Result<(Staged, Partial), RepoError> {
+        let mut changes = 0;
         loop {
             let (received, replayed) = self.attempt(&mut partial)?;
             let error = match received {
@@ -59,6 +63,11 @@ impl Arrival<'_> {
                 // What is here is no worse for the connection having failed.
                 RepoError::Unreachable { .. } => return Err(error),
                 RepoError::Store(ref cause) if !is_about_the_bytes(cause) => return Err(error),
+                RepoError::Changed(_) if changes < MAX_CHANGES => {
+                    changes += 1;
+                    self.progress.event(self.id, Event::Retrying(error.to_string()));
+                    partial.empty()?;
+                }
                 RepoError::Store(_) if replayed => {
                     // The rest of an earlier download may be to blame: once more, all of it from the network.
                     let why = "what an earlier fetch left is damaged".to_owned();

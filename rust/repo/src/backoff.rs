@@ -14,6 +14,32 @@ pub struct Retry {
     pub longest_delay: Duration,
 }
 
+/// How slow a server may be. A connection that is silent is given up by itself; these are for one that trickles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How long one attempt to get a document may take.
+    pub document: Duration,
+    /// After so long an attempt to get an archive is judged.
+    pub window: Duration,
+    /// So many bytes a second it must have brought on average by then, and from then on.
+    pub rate: u64,
+}
+
+impl Default for Patience {
+    /// A minute, and 1 KiB a second: in a minute that is less than what makes another attempt worth it, so a server that
+    /// trickles for ever is given up after a few of them.
+    fn default() -> Self {
+        Self { document: Duration::from_secs(60), window: Duration::from_secs(60), rate: 1 << 10 }
+    }
+}
+
+impl Patience {
+    /// Whether `bytes` are too few for an attempt that has lasted so long.
+    pub(crate) const fn is_over(&self, lasted: Duration, bytes: u64) -> bool {
+        lasted.as_secs_f64() > self.window.as_secs_f64() && bytes < self.rate.saturating_mul(lasted.as_secs())
+    }
+}
+
 impl Default for Retry {
     /// Six attempts within about 15 s: a web server that is being restarted is back by then, and a machine that is
     /// gone is reported while somebody still watches.
@@ -45,7 +71,7 @@ fn spread(bound: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::Retry;
+    use super::{Patience, Retry};
     use std::time::Duration;
 
     const RETRY: Retry =
@@ -60,6 +86,14 @@ mod tests {
         }
         assert_eq!(RETRY.delay(5, None), None);
         assert_eq!(RETRY.delay(u32::MAX, None), None);
+    }
+
+    #[test]
+    fn a_trickle_is_not_waited_for() {
+        let patience = Patience::default();
+        for (seconds, bytes, over) in [(59, 0, false), (61, 60_000, true), (61, 70_000, false), (600, 500_000, true)] {
+            assert_eq!(patience.is_over(Duration::from_secs(seconds), bytes), over, "{bytes} bytes in {seconds} s");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use dcos_store::Store;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Certificate, StatusCode, Url};
 
-use crate::backoff::Retry;
+use crate::backoff::{Patience, Retry};
 use crate::credentials::Credentials;
 use crate::download::{Failure, Source};
 use crate::error::RepoError;
@@ -23,6 +23,9 @@ const MAX_INDEX_BYTES: u64 = 64 << 20;
 
 /// How often an index is asked for in vain: somebody waits for the answer, and nothing is lost by asking again later.
 const INDEX_ATTEMPTS: u32 = 4;
+
+/// How often a server may send us elsewhere: a repository that has moved, and a web server that likes another host name.
+const MAX_REDIRECTS: usize = 5;
 
 /// How long a connection may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,6 +41,7 @@ pub struct Client {
     http: reqwest::Client,
     credentials: Option<Credentials>,
     retry: Retry,
+    patience: Patience,
     trust: Option<Trust>,
 }
 
@@ -97,13 +101,21 @@ impl Client {
             builder = builder.tls_certs_only(authorities);
         }
         let http = builder.build().map_err(RepoError::Setup)?;
-        Ok(Self { name: name.to_owned(), base, http, credentials, retry: Retry::default(), trust: None })
+        let (name, retry, patience) = (name.to_owned(), Retry::default(), Patience::default());
+        Ok(Self { name, base, http, credentials, retry, patience, trust: None })
     }
 
     /// The same client with other bounds on trying again.
     #[must_use]
     pub const fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// The same client with other bounds on slowness.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -188,7 +200,8 @@ impl Client {
         if url.origin() != self.base.origin() || !url.path().starts_with(self.base.path()) {
             return Err(refused("it leads out of the repository"));
         }
-        Ok(Source { http: self.http.clone(), url, credentials: self.credentials.clone(), size, retry: self.retry })
+        let (http, credentials) = (self.http.clone(), self.credentials.clone());
+        Ok(Source { http, url, credentials, size, retry: self.retry, patience: self.patience })
     }
 }
 
@@ -203,7 +216,8 @@ pub fn bare_source(url: &str) -> Result<Source, RepoError> {
         return Err(refused("it is neither `http` nor `https`".to_owned()));
     }
     let http = builder().build().map_err(RepoError::Setup)?;
-    Ok(Source { http, url, credentials: None, size: None, retry: Retry::default() })
+    let (retry, patience) = (Retry::default(), Patience::default());
+    Ok(Source { http, url, credentials: None, size: None, retry, patience })
 }
 
 /// Reads the text of an `index.json`; `place` is its address, for messages.
@@ -229,7 +243,19 @@ pub(crate) fn builder() -> reqwest::ClientBuilder {
         .default_headers(headers)
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(SILENCE_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::limited(5))
+        .redirect(reqwest::redirect::Policy::custom(follow))
+}
+
+/// Whether to go where a server sends us: a few times, and never from a connection that is secret to one that is not.
+fn follow(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
+    let was_secret = attempt.previous().iter().any(|url| url.scheme() == "https");
+    if attempt.previous().len() > MAX_REDIRECTS {
+        attempt.error("it redirects without end")
+    } else if was_secret && attempt.url().scheme() != "https" {
+        attempt.error("it redirects from `https` to `http`")
+    } else {
+        attempt.follow()
+    }
 }
 
 /// The URL that relative addresses are joined to: it ends in `/`, so that joining does not drop its last part.
@@ -255,9 +281,10 @@ impl Source {
     pub(crate) async fn get(&self, limit: u64) -> Result<Vec<u8>, RepoError> {
         let mut failures = 0;
         loop {
-            let failure = match self.try_get(limit).await {
-                Ok(bytes) => return Ok(bytes),
-                Err(failure) => failure,
+            let failure = match tokio::time::timeout(self.patience.document, self.try_get(limit)).await {
+                Ok(Ok(bytes)) => return Ok(bytes),
+                Ok(Err(failure)) => failure,
+                Err(_) => Failure::passing(format!("it did not come within {} s", self.patience.document.as_secs())),
             };
             failures += 1;
             match self.after(failure, failures) {

@@ -9,18 +9,21 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, RANGE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use tokio::runtime::Handle;
 
-use crate::backoff::Retry;
+use crate::backoff::{Patience, Retry};
 use crate::credentials::Credentials;
 use crate::error::RepoError;
 
 /// The longest archive that is taken from an address that nobody stated a size for.
 const MAX_UNSTATED_BYTES: u64 = 16 << 30;
+
+/// How rustls begins to say that it does not believe a certificate; its error's type is that of no crate that we name.
+const BAD_CERTIFICATE: &str = "invalid peer certificate";
 
 /// An attempt that brought less than this does not make us more patient: a server that hands out a byte at a time and
 /// hangs up would be asked for ever.
@@ -34,6 +37,7 @@ pub struct Source {
     pub(crate) credentials: Option<Credentials>,
     pub(crate) size: Option<u64>,
     pub(crate) retry: Retry,
+    pub(crate) patience: Patience,
 }
 
 /// Why an attempt failed.
@@ -95,6 +99,16 @@ impl Source {
         self.send(self.get_it().header(RANGE, range), Some(offset)).await
     }
 
+    /// A request that got no answer. Asking again does not make a certificate better.
+    fn unsent(&self, error: reqwest::Error) -> Failure {
+        let error = error.without_url();
+        let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+        match causes.map(ToString::to_string).any(|text| text.contains(BAD_CERTIFICATE)) {
+            true => Failure::Final(RepoError::Certificate { url: self.url.to_string(), source: Box::new(error) }),
+            false => Failure::interrupted(error),
+        }
+    }
+
     fn get_it(&self) -> RequestBuilder {
         let request = self.http.get(self.url.clone());
         match &self.credentials {
@@ -104,7 +118,7 @@ impl Source {
     }
 
     async fn send(&self, request: RequestBuilder, from: Option<u64>) -> Result<Response, Failure> {
-        let response = request.send().await.map_err(Failure::interrupted)?;
+        let response = request.send().await.map_err(|error| self.unsent(error))?;
         let status = response.status();
         match status {
             StatusCode::OK => Ok(response),
@@ -155,8 +169,9 @@ pub struct Download<'a> {
     /// Whether the answer that came last was complete.
     ended: bool,
     failures: u32,
-    /// `stored` when the running attempt began.
+    /// `stored` when the running attempt began, and when that was.
     attempt_from: u64,
+    began: Instant,
     failure: Option<RepoError>,
 }
 
@@ -191,6 +206,7 @@ impl<'a> Download<'a> {
             ended: false,
             failures: 0,
             attempt_from: stored,
+            began: Instant::now(),
             failure: None,
         })
     }
@@ -248,6 +264,9 @@ impl<'a> Download<'a> {
             self.open().await?;
         }
         let Some(response) = &mut self.response else { return Ok(()) };
+        if self.source.patience.is_over(self.began.elapsed(), self.stored - self.attempt_from) {
+            return Err(Failure::passing("it sends next to nothing"));
+        }
         match response.chunk().await.map_err(Failure::interrupted)? {
             Some(chunk) => self.keep(&chunk),
             None if self.source.size.is_some_and(|size| self.stored < size) => {
@@ -261,7 +280,7 @@ impl<'a> Download<'a> {
     }
 
     async fn open(&mut self) -> Result<(), Failure> {
-        self.attempt_from = self.stored;
+        (self.attempt_from, self.began) = (self.stored, Instant::now());
         let response = match self.source.request(self.stored, self.etag.as_deref()).await {
             Ok(response) => response,
             // Our partial is as long as the archive or longer: only the whole can tell.
@@ -282,7 +301,13 @@ impl<'a> Download<'a> {
         }
         // A weak tag says that two versions mean the same, not that their bytes are.
         let etag = response.headers().get(ETAG).and_then(|value| value.to_str().ok());
-        self.etag = etag.filter(|tag| !tag.starts_with("W/")).map(ToOwned::to_owned);
+        let etag = etag.filter(|tag| !tag.starts_with("W/")).map(ToOwned::to_owned);
+        // All of it in place of the rest, and of another version: what is here belongs to nothing any more.
+        let is_whole = response.status() == StatusCode::OK;
+        if is_whole && self.stored > 0 && self.etag.is_some() && etag.is_some() && self.etag != etag {
+            return Err(Failure::Final(RepoError::Changed(self.source.url.to_string())));
+        }
+        self.etag = etag;
         self.response = Some(response);
         Ok(())
     }

@@ -10,7 +10,7 @@ use reqwest::Url;
 use tokio::runtime::Runtime;
 
 use super::{Download, Source, Watch};
-use crate::backoff::Retry;
+use crate::backoff::{Patience, Retry};
 use crate::credentials::Credentials;
 use crate::error::RepoError;
 
@@ -47,7 +47,7 @@ impl Scripted {
             Retry { attempts: 3, first_delay: Duration::from_millis(2), longest_delay: Duration::from_millis(5) };
         let http = crate::client::builder().no_proxy().build().unwrap();
         let url = Url::parse(&format!("http://{}/a.tar.gz", self.address)).unwrap();
-        Source { http, url, credentials: None, size, retry }
+        Source { http, url, credentials: None, size, retry, patience: Patience::default() }
     }
 
     /// The value of a header of the request with that number.

@@ -56,6 +56,18 @@ pub enum RepoError {
         /// Its answer.
         status: reqwest::StatusCode,
     },
+    /// The server's certificate is by nobody that is believed here.
+    #[error("could not get `{url}`: the server's certificate is not to be trusted")]
+    Certificate {
+        /// The address.
+        url: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is at the address is another file than when it was begun.
+    #[error("`{0}` was replaced while it was fetched")]
+    Changed(String),
     /// The server does not send parts of files.
     #[error("could not get a part of `{0}`: the server sends whole files only")]
     NoRanges(String),
@@ -224,6 +236,8 @@ impl RepoError {
                 500..=599 | 408 | 429 => ("repository-unreachable", ExitCode::Unreachable),
                 _ => ("repository-refuses", ExitCode::Unexpected),
             },
+            Self::Certificate { .. } => ("bad-certificate", ExitCode::Refused),
+            Self::Changed(_) => ("archive-changed", ExitCode::Unreachable),
             Self::NoRanges(_) => ("no-ranges", ExitCode::Refused),
             Self::NotSigned { .. } => ("digest-mismatch", ExitCode::Refused),
             Self::Revoked { .. } => ("package-revoked", ExitCode::Refused),
@@ -261,6 +275,9 @@ impl RepoError {
                 "name one as `[repositories.release]` in `node.toml`, or bring the archive with `dcos-pkg add FILE`",
             ),
             Self::WrongRepository { .. } => Some("publish it to the release repository"),
+            Self::Certificate { .. } => Some(
+                "name the authority that it is by as `ca` of the repository in `node.toml`, and look at this clock",
+            ),
             Self::Revoked { .. } => Some("take another version: `dcos-pkg available` lists them"),
             Self::NoIndex(_) => Some("`dcos repo init DIR` makes one"),
             Self::Differs { .. } => Some("a published id is never changed: give the new content a new version"),

@@ -8,7 +8,7 @@ use dcos_core::node;
 use dcos_core::{Kind, PackageId, Problem};
 use dcos_store::Store;
 
-use crate::backoff::Retry;
+use crate::backoff::{Patience, Retry};
 use crate::client::{Catalogue, Client};
 use crate::error::RepoError;
 use crate::files::{FileIndex, FileIndexAt};
@@ -93,6 +93,14 @@ impl Repositories {
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.clients = self.clients.into_iter().map(|(place, client)| (place, client.with_retry(retry))).collect();
+        self
+    }
+
+    /// The same repositories with other bounds on slowness.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.clients =
+            self.clients.into_iter().map(|(place, client)| (place, client.with_patience(patience))).collect();
         self
     }
 

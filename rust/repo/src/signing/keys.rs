@@ -25,7 +25,7 @@ pub(super) type KeyId = Decoded<Hex>;
 /// The keys in a folder.
 pub(super) struct Keys {
     folder: PathBuf,
-    pairs: Vec<(KeyId, Ed25519KeyPair)>,
+    pub(super) pairs: Vec<(KeyId, Ed25519KeyPair)>,
 }
 
 impl Keys {

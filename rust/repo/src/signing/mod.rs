@@ -9,6 +9,8 @@
 //! back news can do so unnoticed (timestamp), and how often an operator must come with the keys (root, targets).
 
 mod error;
+#[cfg(test)]
+pub(crate) mod forge;
 mod keys;
 mod metadata;
 
@@ -140,7 +142,7 @@ pub fn expiries(folder: &Path) -> Result<Vec<Expiry>, RepoError> {
 
 /// What whoever has stolen some keys can do: sign what is there again, by a root of their own that they do not publish.
 #[cfg(test)]
-pub(crate) fn forge(
+pub(crate) fn publish_by_root(
     folder: &Path,
     signer: &Signer,
     change: impl FnOnce(&mut tough::schema::Root),

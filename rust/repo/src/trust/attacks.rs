@@ -1,5 +1,6 @@
 //! What a hostile server, mirror or thief of keys can do, each next to what is harmless.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "how many cases there are is told")]
 #![expect(clippy::disallowed_methods, reason = "an attacker has a folder, not a store")]
 
 use std::fs;
@@ -21,6 +22,14 @@ use crate::repositories::Repositories;
 use crate::server::Server;
 use crate::signing::{self, Signer};
 use crate::{RepoError, Wanted, publisher};
+
+mod case;
+mod documents;
+mod mirrors;
+mod servers;
+mod signatures;
+mod software;
+mod versions;
 
 /// A repository with signed metadata, served, and a node that trusts its first root.
 struct Rig {
@@ -66,11 +75,19 @@ impl Rig {
     }
 
     fn archive(&self, id: &str) -> PathBuf {
+        self.archive_of(id, r#""kind": "plain""#, &[])
+    }
+
+    /// The archive of a package with these files beside its pkginfo.
+    fn archive_of(&self, id: &str, pkginfo: &str, files: &[&str]) -> PathBuf {
         let tree = self.place.path().join("trees").join(id);
-        fs::create_dir_all(&tree).unwrap();
         let (name, version) = id.split_once("--").unwrap();
-        let pkginfo = format!(r#"{{"format": 1, "name": "{name}", "version": "{version}", "kind": "plain"}}"#);
-        fs::write(tree.join("pkginfo.json"), pkginfo).unwrap();
+        let pkginfo = format!(r#"{{"format": 1, "name": "{name}", "version": "{version}", {pkginfo}}}"#);
+        for (path, text) in files.iter().map(|path| (*path, "x")).chain([("pkginfo.json", pkginfo.as_str())]) {
+            let path = tree.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
         let archive = self.place.path().join(format!("{id}.tar.gz"));
         dcos_store::build(&tree, &archive).unwrap();
         archive
@@ -108,12 +125,18 @@ impl Rig {
     }
 
     async fn fetch(&self, id: &str) -> Result<(), RepoError> {
-        let store = self.store();
+        self.fetch_from(&self.repositories(&self.url, &self.store()), id).await
+    }
+
+    async fn fetch_from(&self, repositories: &Repositories, id: &str) -> Result<(), RepoError> {
         let wanted = [Wanted::from(id.parse::<PackageId>().unwrap())];
         let quiet: Arc<dyn Progress> = Arc::new(Quiet);
-        let repositories = self.repositories(&self.url, &store);
-        crate::fetch(&store, &repositories, &wanted, &quiet).await.pop().unwrap().map(|_| ())
+        crate::fetch(&self.store(), repositories, &wanted, &quiet).await.pop().unwrap().map(|_| ())
     }
+}
+
+fn revoke(rig: &Rig, id: &str) {
+    signing::revoke(&rig.folder(), &rig.signer(), &[id.parse().unwrap()]).unwrap();
 }
 
 fn ok(ids: &[&str]) -> Result<Vec<String>, String> {
@@ -262,7 +285,7 @@ async fn fewer_keys_than_the_threshold() {
     let forget = |root: &mut tough::schema::Root| {
         root.roles.get_mut(&RoleType::Targets).unwrap().threshold = std::num::NonZeroU64::MIN;
     };
-    signing::forge(&rig.folder(), &rig.signer(), forget).unwrap();
+    signing::publish_by_root(&rig.folder(), &rig.signer(), forget).unwrap();
     assert_eq!(rig.offered().await, refused("metadata-threshold"));
 }
 

@@ -65,6 +65,11 @@ impl Refusal {
 pub(super) fn classify(error: &Error) -> (Refusal, String) {
     match error {
         Error::ExpiredMetadata { role, .. } => (Refusal::Expired, format!("its `{role}` has expired")),
+        // So it calls a root that is not the next one, too.
+        Error::OlderMetadata { role, current_version, new_version, .. } if new_version > current_version => (
+            Refusal::Mix,
+            format!("its `{role}` has version {new_version} where the one after {current_version} was expected"),
+        ),
         Error::OlderMetadata { role, current_version, new_version, .. } => {
             let why = format!("its `{role}` has version {new_version}, and version {current_version} was seen before");
             (Refusal::Rollback, why)
