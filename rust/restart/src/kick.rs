@@ -20,6 +20,7 @@ use dcos_core::ports::NodeStore;
 use dcos_core::{ExitCode, Problem};
 
 use crate::host::state_directory;
+use crate::supervisor::systemd::units;
 
 const SOCKET: &str = "helper.sock";
 
@@ -69,6 +70,12 @@ impl std::os::fd::AsFd for Listener {
     }
 }
 
+/// Takes the socket away, so that nobody believes to have woken a helper that is about to end.
+pub(crate) fn forget(root: &Path) {
+    // If it stays it leads to nobody once the helper has ended.
+    let _ = directory(root).and_then(|directory| std::fs::remove_file(address(&directory)));
+}
+
 /// Whether a helper listens at `root`; it is woken by the question.
 pub fn wake(root: &Path) -> bool {
     let sent = directory(root).and_then(|directory| {
@@ -90,6 +97,10 @@ pub fn wake(root: &Path) -> bool {
 pub fn kick(store: &dyn NodeStore, node: &NodeConfig, node_file: &Path) -> Result<(), Problem> {
     if wake(&node.root) {
         return Ok(());
+    }
+    if units::is_used(node) {
+        tracing::info!("no helper listens: systemd shall start one");
+        return units::start_helper(node);
     }
     let Some(helper) = store.helper()? else {
         return Err(Problem::new(

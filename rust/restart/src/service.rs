@@ -208,6 +208,12 @@ impl Restart {
         let ordered = self.moved(&journal, Event::Ordered, "the ticket was spent; the helper takes over")?;
         ordered.write(&*self.store)?;
         drop(lock);
+        // A node's first attempt brings the first helper.
+        if let (Ok(None), Some(generation)) = (self.store.helper(), ordered.to)
+            && let Err(problem) = self.store.install_helper(generation)
+        {
+            tracing::warn!(problem = problem.detail, "no helper is installed");
+        }
         if let Err(problem) = kick::kick(&*self.store, &self.node, &self.node_file) {
             // Nobody acts: better no order than one that somebody takes up much later.
             let _lock = self.lock()?;

@@ -3,6 +3,9 @@
 //! There is one worker per node, by a lock that it holds for its life. It keeps nothing in memory that a successor would
 //! miss, so there is no orderly way to end it and none is needed: SIGKILL will do. Mesos is in a session of its own and
 //! does not notice.
+//!
+//! Under the `process` supervisor the worker stays for ever, as the one who starts a crashed Mesos. systemd does that
+//! itself: there the worker ends when it has nothing to do, and whoever begins an attempt has systemd start it again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,8 +24,8 @@ use crate::kick::{self, Listener};
 use crate::outbox::Outbox;
 use crate::phase::Phase;
 use crate::supervisor::log::BoundedLog;
-use crate::supervisor::process::ProcessSupervisor;
-use crate::supervisor::{Life, Supervisor};
+use crate::supervisor::systemd::units;
+use crate::supervisor::{self, Life, Supervisor};
 
 /// The worker's lock below `state/`.
 pub const LOCK: &str = "helper.lock";
@@ -37,9 +40,22 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 const FIRST_RESTART: Duration = Duration::from_secs(1);
 const LAST_RESTART: Duration = Duration::from_secs(60);
 
-/// Runs the worker of a node; waits for another one to end first. Comes back only if it can't go on, or with the program
-/// that shall take its place. `own` is the program of this process, `started_as` the helper that it was started from:
-/// the two differ where a helper is only a wrapper.
+/// How long there must have been nothing to do before a worker that is not needed ends. In that time the outbox writes
+/// down what it was handed over.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// Why a worker has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// This program shall take its place.
+    Successor(PathBuf),
+    /// There is nothing to do, and systemd starts another one when there is.
+    Done,
+}
+
+/// Runs the worker of a node; waits for another one to end first. Comes back only if it can't go on, is not needed any
+/// more, or with the program that shall take its place. `own` is the program of this process, `started_as` the helper
+/// that it was started from: the two differ where a helper is only a wrapper.
 ///
 /// # Errors
 /// If the lock, the socket, the outbox or an HTTP client can't be had.
@@ -49,29 +65,17 @@ pub fn run(
     node_file: &Path,
     own: &Path,
     started_as: &Path,
-) -> Result<PathBuf, Problem> {
+) -> Result<Ended, Problem> {
     crate::supervisor::supported(node)?;
     let _lock = Lock::wait(&state_directory(&node.root).join(LOCK))?;
-    let failed = |what: &str, error: &dyn std::error::Error| {
-        Problem::new(ExitCode::Unexpected, "helper-failed", format!("can't {what}: {}", Problem::chain(error)))
-    };
     let listener = Listener::bind(&node.root).map_err(|error| failed("listen for kicks", &error))?;
-    let supervisor = ProcessSupervisor::new(Arc::clone(store), &node.root, own.to_owned(), Some(listener));
-    let prober = HttpProber::new(node).map_err(|error| failed("make an HTTP client", &error))?;
-    let pings = Outbox::open(Arc::clone(store), node)?;
-    let mut walker = Walker::new(Parts {
-        store: Arc::clone(store),
-        node: node.clone(),
-        supervisor,
-        prober: Box::new(prober),
-        pings: Box::new(pings),
-        ticks: Box::new(BootClock),
-        clock: Box::new(SystemClock),
-    });
+    let mut walker = walker(store, node, own, Some(listener))?;
     install_first_helper(&**store);
     let mut keeper = Keeper::new(Duration::try_from_secs_f64(node.health.hold).unwrap_or_default());
     let mut guard = GuardWatch::new(node, node_file, started_as);
     let log = BoundedLog::of_helper(&node.root);
+    let under_systemd = units::is_used(node);
+    let mut idle_since: Option<Instant> = None;
     let mut complaint = String::new();
     tracing::info!(node = node.name(), "the helper is at work");
     loop {
@@ -93,18 +97,64 @@ pub fn run(
             Turn::Wait(wait) => wait.min(LOOK_EVERY),
             Turn::Idle => LOOK_EVERY,
         };
-        if may_keep(&**store, node) {
+        if !under_systemd && may_keep(&**store, node) {
             wait = wait.min(keeper.look(&**store, &mut walker.parts.supervisor));
         }
-        guard.look();
+        if !under_systemd {
+            guard.look();
+        }
         if let Some(successor) = successor(&walker, started_as) {
-            return Ok(successor);
+            return Ok(Ended::Successor(successor));
+        }
+        if under_systemd && turn == Turn::Idle && store.list_state("outbox")?.is_empty() {
+            if idle_since.get_or_insert_with(Instant::now).elapsed() >= LINGER {
+                // From here on nobody can be woken: whoever began an attempt before this is seen by the last look, and
+                // whoever begins one after it finds nobody, and has another worker started.
+                kick::forget(&node.root);
+                let journal = Journal::read(&**store, &node.name())?;
+                let idle = journal.is_none_or(|journal| journal.phase.is_over());
+                return Ok(if idle { Ended::Done } else { Ended::Successor(started_as.to_owned()) });
+            }
+        } else {
+            idle_since = None;
         }
         if let Err(error) = log.rotate_if_large() {
             tracing::warn!(%error, "can't bound the log of the helper");
         }
         walker.parts.supervisor.wait(wait);
     }
+}
+
+/// Decides which set the Mesos of a node shall start from, and does nothing else: for a boot, where Mesos waits for it.
+///
+/// # Errors
+/// As [`run`], and if the journal can't be used.
+pub fn decide(store: &Arc<dyn NodeStore>, node: &NodeConfig, own: &Path) -> Result<(), Problem> {
+    let _lock = Lock::wait(&state_directory(&node.root).join(LOCK))?;
+    walker(store, node, own, None)?.decide()
+}
+
+fn walker(
+    store: &Arc<dyn NodeStore>,
+    node: &NodeConfig,
+    own: &Path,
+    listener: Option<Listener>,
+) -> Result<Walker<Box<dyn Supervisor>>, Problem> {
+    let prober = HttpProber::new(node).map_err(|error| failed("make an HTTP client", &error))?;
+    let pings = Outbox::open(Arc::clone(store), node)?;
+    Ok(Walker::new(Parts {
+        store: Arc::clone(store),
+        node: node.clone(),
+        supervisor: supervisor::of_node(node, store, own.to_owned(), listener),
+        prober: Box::new(prober),
+        pings: Box::new(pings),
+        ticks: Box::new(BootClock),
+        clock: Box::new(SystemClock),
+    }))
+}
+
+fn failed(what: &str, error: &dyn std::error::Error) -> Problem {
+    Problem::new(ExitCode::Unexpected, "helper-failed", format!("can't {what}: {}", Problem::chain(error)))
 }
 
 /// Whether Mesos is to be kept running as it is: not while an attempt is moving it. A journal that can't be used moves

@@ -52,6 +52,10 @@ pub(super) enum Command {
     Watch {
         /// The attempt; the newest if none is named
         attempt: Option<String>,
+
+        /// Be the helper that goes on with it, and end when it is over: for the unit that systemd starts at a boot
+        #[arg(long, conflicts_with = "attempt")]
+        boot: bool,
     },
     /// Tell what runs, what is active, and the attempts
     #[command(after_help = "Examples:\n  dcos-restart-helper status\n  dcos-restart-helper status --json")]
@@ -62,6 +66,10 @@ pub(super) enum Command {
         /// Move a journal that can't be used aside; one that can is kept
         #[arg(long)]
         discard: bool,
+
+        /// Only decide which set Mesos shall start from: for the unit that systemd starts before Mesos at a boot
+        #[arg(long, conflicts_with = "discard")]
+        boot: bool,
     },
     /// End the helper, and Mesos if asked to; tasks go on
     #[command(after_help = "Examples:\n  dcos-restart-helper stop\n  dcos-restart-helper stop --mesos")]
@@ -75,6 +83,9 @@ pub(super) enum Command {
     --set mesos--1.11.0 mesos-config--0123456789ab dcos-bits--0.1.0+mesos1.11.0
   dcos-restart-helper bootstrap --node /etc/dcos/node.toml --set mesos--1.11.0 …   a node file that is there")]
     Bootstrap(Box<Bootstrap>),
+    /// Print the systemd units of this node, write them, or take them away
+    #[command(after_help = "Examples:\n  dcos-restart-helper units\n  dcos-restart-helper units --install")]
+    Units(Units),
     /// The worker that the guard starts
     #[command(hide = true)]
     Worker {
@@ -85,6 +96,12 @@ pub(super) enum Command {
     /// Becomes Mesos when told to on stdin
     #[command(hide = true)]
     Launch,
+    /// Writes down that systemd has started Mesos
+    #[command(hide = true)]
+    Started {
+        /// The process
+        pid: u32,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -221,6 +238,21 @@ impl Bootstrap {
             || self.attributes.is_some()
             || self.root.is_some()
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Units {
+    /// Write them, and have systemd start them at every boot
+    #[arg(long)]
+    pub(super) install: bool,
+
+    /// Stop what runs of this node, and take them away; tasks go on
+    #[arg(long, conflicts_with = "install")]
+    pub(super) remove: bool,
+
+    /// Where they are; elsewhere than by default only files change, as for an image
+    #[arg(long, value_name = "DIR", default_value = dcos_restart::supervisor::systemd::units::DIRECTORY)]
+    pub(super) directory: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 //!
 //! - [`args`]: the command line; [`place`]: the node that it is about
 //! - [`start`]: guard, worker, launcher; [`stop`]: their end
+//! - [`systemd`]: the same where systemd supervises, and the units
 //! - [`bootstrap`]: from an empty machine to a running node
 //! - [`attempt`]: a restart from the command line, and what is told of attempts
 
@@ -11,6 +12,7 @@ mod bootstrap;
 mod place;
 mod start;
 mod stop;
+mod systemd;
 
 use dcos_core::{ExitCode, Problem};
 
@@ -35,14 +37,18 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Problem> {
     match arguments.command {
         Command::Launch => Err(start::launch()),
         Command::Worker { started_as } => start::worker(&place()?, &started_as),
-        Command::Start(start) if start.foreground => start::guard(&place()?),
+        Command::Start(start) if start.foreground => start::foreground(&place()?),
         Command::Start(start) => start::start(format, &place()?, start.no_wait),
+        Command::Started { pid } => systemd::started(&place()?, pid),
         Command::Run(run) => attempt::run(format, &place()?, run),
-        Command::Watch { attempt } => attempt::watch(format, &place()?, attempt),
+        Command::Watch { boot: true, .. } => systemd::worker(&place()?),
+        Command::Watch { attempt, .. } => attempt::watch(format, &place()?, attempt),
         Command::Status => attempt::status(format, &place()?),
-        Command::Resume { discard: false } => attempt::resume(format, &place()?),
-        Command::Resume { discard: true } => attempt::discard(format, &place()?),
+        Command::Resume { boot: true, .. } => systemd::decide(&place()?),
+        Command::Resume { discard: false, .. } => attempt::resume(format, &place()?),
+        Command::Resume { discard: true, .. } => attempt::discard(format, &place()?),
         Command::Bootstrap(bootstrap) => bootstrap::run(format, &arguments.node, &bootstrap),
+        Command::Units(units) => systemd::units(format, &place()?, &units),
         Command::Stop(stop) => stop::stop(format, &place()?, &stop),
     }
 }

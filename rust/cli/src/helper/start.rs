@@ -12,6 +12,7 @@ use dcos_restart::health::{Check, Prober as _, Question, Subject, Verdict};
 use dcos_restart::host::Lock;
 use dcos_restart::supervisor::launcher;
 use dcos_restart::supervisor::log::BoundedLog;
+use dcos_restart::supervisor::systemd::units;
 use dcos_restart::{RunningMesos, kick, worker};
 
 use super::attempt::{render_status, running_line};
@@ -38,6 +39,9 @@ pub(super) fn start(format: Format, place: &Place, no_wait: bool) -> Result<Exit
         return Err(Problem::new(ExitCode::NotFound, "no-active-generation", detail)
             .hint("`dcos-pkg activate ID…` makes a set active"));
     }
+    if units::is_used(&place.node) {
+        return super::systemd::start(format, place, no_wait);
+    }
     let mut child = if Lock::holder(&place.state(guard::LOCK)).is_ok_and(|holder| holder.is_some()) {
         kick::wake(&place.node.root);
         None
@@ -55,6 +59,11 @@ pub(super) fn start(format: Format, place: &Place, no_wait: bool) -> Result<Exit
     if no_wait {
         return Ok(ExitCode::Done);
     }
+    answers(format, place)
+}
+
+/// Waits until Mesos answers, and tells what runs.
+pub(super) fn answers(format: Format, place: &Place) -> Result<ExitCode, Problem> {
     let running = wait_for_mesos(place)?;
     let status = place.restart().status()?;
     tracing::debug!(pid = running.pid, "Mesos answers");
@@ -129,8 +138,11 @@ fn wait_for_mesos(place: &Place) -> Result<RunningMesos, Problem> {
         }
         std::thread::sleep(LOOK_EVERY);
     }
-    let offset = dcos_restart::records::mesos(&*place.store).ok().flatten().map_or(0, |mesos| mesos.log_offset);
     let what = format!("Mesos does not answer within {:.0} s: {why}", deadline.as_secs_f64());
+    if units::is_used(&place.node) {
+        return Err(super::systemd::silent(place, &what));
+    }
+    let offset = dcos_restart::records::mesos(&*place.store).ok().flatten().map_or(0, |mesos| mesos.log_offset);
     Err(silent(place, &what, &BoundedLog::of_mesos(&place.node.root), offset)
         .hint("the helper goes on trying; `dcos-restart-helper stop` ends it"))
 }
@@ -145,9 +157,12 @@ fn silent(place: &Place, what: &str, log: &BoundedLog, offset: u64) -> Problem {
         .hint(format!("look at `{}`", log.path().display()))
 }
 
-/// The guard, in this process.
-pub(super) fn guard(place: &Place) -> Result<ExitCode, Problem> {
+/// The guard, in this process; the worker, where systemd is its guard.
+pub(super) fn foreground(place: &Place) -> Result<ExitCode, Problem> {
     dcos_restart::supervisor::supported(&place.node)?;
+    if units::is_used(&place.node) {
+        return super::systemd::worker(place);
+    }
     log_everything();
     match guard::run(&place.node.root, &place.node_file, || place.program())? {}
 }
@@ -156,7 +171,8 @@ pub(super) fn guard(place: &Place) -> Result<ExitCode, Problem> {
 /// child, since the process is the same.
 pub(super) fn worker(place: &Place, started_as: &Path) -> Result<ExitCode, Problem> {
     log_everything();
-    let successor = worker::run(&place.store, &place.node, &place.node_file, &place.own, started_as)?;
+    let ended = worker::run(&place.store, &place.node, &place.node_file, &place.own, started_as)?;
+    let worker::Ended::Successor(successor) = ended else { return Ok(ExitCode::Done) };
     tracing::info!(helper = %successor.display(), "another helper takes over");
     let error = Command::new(&successor)
         .arg("--node")
@@ -175,7 +191,7 @@ pub(super) fn launch() -> Problem {
 }
 
 /// A background program has nobody to ask for more detail later.
-fn log_everything() {
+pub(super) fn log_everything() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("DCOS_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr);

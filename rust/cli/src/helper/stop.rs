@@ -9,6 +9,7 @@ use std::time::Duration;
 use dcos_core::{ExitCode, Problem};
 use dcos_restart::host::Lock;
 use dcos_restart::supervisor::process::{ProcessSupervisor, end_process};
+use dcos_restart::supervisor::systemd::units;
 use dcos_restart::{guard, worker};
 use serde::Serialize;
 
@@ -40,6 +41,11 @@ pub(super) fn stop(format: Format, place: &Place, stop: &args::Stop) -> Result<E
             .hint("`dcos-restart-helper watch` waits for its end, `--force` stops all the same"));
     }
     let mut helper = false;
+    if units::is_used(&place.node) {
+        // systemd would start a helper again that was killed.
+        helper = worker_runs(place)?;
+        units::stop_helper(&place.node)?;
+    }
     for _ in 0..ROUNDS {
         // Each round both, until neither is there.
         let guard = end(place, guard::LOCK)?;
@@ -49,10 +55,13 @@ pub(super) fn stop(format: Format, place: &Place, stop: &args::Stop) -> Result<E
         }
         helper = true;
     }
-    if stop.mesos {
+    let deadline = Duration::try_from_secs_f64(place.node.health.stop_deadline).unwrap_or_default();
+    if stop.mesos && units::is_used(&place.node) {
+        dcos_restart::supervisor::of_node(&place.node, &place.store, place.own.clone(), None).stop(deadline)?;
+    } else if stop.mesos {
         let mut supervisor =
             ProcessSupervisor::new(Arc::clone(&place.store), &place.node.root, place.own.clone(), None);
-        supervisor.stop_for_good(Duration::try_from_secs_f64(place.node.health.stop_deadline).unwrap_or_default())?;
+        supervisor.stop_for_good(deadline)?;
     }
     let status = place.restart().status()?;
     format.print(&Stopped { helper, running: status.running.clone() }, |stopped| {
@@ -60,6 +69,11 @@ pub(super) fn stop(format: Format, place: &Place, stop: &args::Stop) -> Result<E
         format!("{helper}; {}", running_line(Some(&status)))
     });
     Ok(ExitCode::Done)
+}
+
+fn worker_runs(place: &Place) -> Result<bool, Problem> {
+    let path = place.state(worker::LOCK);
+    Ok(path.exists() && Lock::holder(&path)?.is_some())
 }
 
 /// Ends whoever holds a lock; answers whether there was somebody.

@@ -31,7 +31,7 @@ use crate::journal::Journal;
 use crate::moment::Moment;
 use crate::phase::{Event, Phase, Step};
 use crate::service::{EXPIRED, is_stale};
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Life, Supervisor};
 
 /// How often a starting Mesos is asked whether it answers. Its first answer ends its absence.
 const KNOCK_EVERY: Duration = Duration::from_millis(20);
@@ -146,6 +146,23 @@ impl<S: Supervisor> Walker<S> {
             Phase::Confirmed | Phase::RolledBack | Phase::Cancelled => {
                 self.watch = None;
                 Ok(Turn::Idle)
+            }
+        }
+    }
+
+    /// Goes on as far as that needs no Mesos: after it, `active` names the set that shall start. For the boot, where Mesos
+    /// waits for it. Where Mesos runs nothing is done.
+    ///
+    /// # Errors
+    /// As [`Walker::step`].
+    pub fn decide(&mut self) -> Result<(), Problem> {
+        loop {
+            let Some(journal) = Journal::read(&*self.parts.store, &self.parts.node.name())? else { return Ok(()) };
+            let Phase::Moving { step, .. } = journal.phase else { return Ok(()) };
+            let rebooted = journal.entered.boot != self.parts.ticks.now().boot;
+            let decided = matches!(step, Step::Starting | Step::Watching) && !rebooted;
+            if decided || matches!(self.parts.supervisor.life()?, Life::Runs(_)) || self.step()? != Turn::Again {
+                return Ok(());
             }
         }
     }

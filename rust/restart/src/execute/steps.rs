@@ -28,6 +28,7 @@ impl<S: Supervisor> Walker<S> {
             let detail = format!("can't prepare the start: {}", problem.detail);
             return self.enter(journal, Event::Expired, &detail, |_| {});
         }
+        self.parts.supervisor.forgive()?;
         let agent_id = self.parts.prober.agent_id();
         let mut baseline = Vec::new();
         // A Mesos that does not run tells nothing, and excuses nothing.

@@ -16,7 +16,7 @@ const ROTATE_AT: u64 = 32 * 1024 * 1024;
 const TAIL_BYTES: u64 = 16 * 1024;
 
 /// How many last lines are reported.
-const TAIL_LINES: usize = 40;
+pub(crate) const TAIL_LINES: usize = 40;
 
 /// How much of a line is reported, in characters: Mesos logs all its flags in one.
 const LINE_CHARACTERS: usize = 400;
@@ -105,7 +105,7 @@ pub fn directory(root: &Path) -> PathBuf {
     crate::host::state_directory(root).join("log")
 }
 
-fn shortened(line: &str) -> String {
+pub(crate) fn shortened(line: &str) -> String {
     let line = line.trim_end();
     match line.char_indices().nth(LINE_CHARACTERS) {
         Some((end, _)) => format!("{}…", &line[..end]),

@@ -19,7 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 
 use super::log::BoundedLog;
-use super::{Life, Running, Supervisor, SupervisorError, launcher};
+use super::{Life, Running, Supervisor, SupervisorError, doze, launcher};
 use crate::host;
 use crate::kick::Listener;
 use crate::records::{self, MesosRecord};
@@ -207,18 +207,7 @@ impl Supervisor for ProcessSupervisor {
     }
 
     fn wait(&mut self, at_most: Duration) {
-        let mut sources = Vec::new();
-        if let Some(held) = &self.held {
-            sources.push(PollFd::new(&held.pidfd, PollFlags::IN));
-        }
-        if let Some(listener) = &self.listener {
-            sources.push(PollFd::new(listener, PollFlags::IN));
-        }
-        // Interrupted or not, whoever waits looks again at everything.
-        let _ = poll(&mut sources, Some(&timespec(at_most)));
-        if let Some(listener) = &self.listener {
-            listener.drain();
-        }
+        doze(self.held.as_ref().map(|held| &held.pidfd), self.listener.as_ref(), at_most);
         if let Err(error) = self.log.rotate_if_large() {
             tracing::warn!(%error, "can't bound the log of Mesos");
         }
@@ -230,7 +219,7 @@ fn running(record: &MesosRecord) -> Running {
 }
 
 /// Whether the process of a pidfd ends within `at_most`.
-fn ended(pidfd: &OwnedFd, at_most: Duration) -> bool {
+pub(super) fn ended(pidfd: &OwnedFd, at_most: Duration) -> bool {
     let began = Instant::now();
     loop {
         let left = at_most.saturating_sub(began.elapsed());
@@ -271,7 +260,7 @@ fn terminate(pidfd: &OwnedFd, pid: u32, deadline: Duration) -> Result<(), Superv
     if ended(pidfd, KILL_DEADLINE) { Ok(()) } else { Err(SupervisorError::WontDie { pid }) }
 }
 
-fn timespec(duration: Duration) -> Timespec {
+pub(super) fn timespec(duration: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(duration.subsec_nanos()),
