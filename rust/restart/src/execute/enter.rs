@@ -60,18 +60,12 @@ impl<S: Supervisor> Walker<S> {
             journal = next;
         }
         change(&mut journal);
-        if actions.contains(&Action::RememberFailed) {
-            let failed = records::FailedSet {
-                digest: journal.set.digest(),
-                set: journal.set.clone(),
-                attempt: journal.attempt.clone(),
-                at: self.parts.clock.now(),
-                detail: journal.detail.clone(),
-            };
-            // A set that is not remembered may fail once more; a node that does not roll back is worse.
-            if let Err(problem) = records::remember_failed(store, failed) {
-                tracing::error!(problem = problem.detail, "can't remember that a set failed");
-            }
+        // A node that does not roll back is worse than a set that is not remembered: the room that was set aside is for the
+        // journal. Whoever closes the attempt tries again.
+        if actions.contains(&Action::RememberFailed)
+            && let Err(problem) = self.remember_failed(&journal)
+        {
+            tracing::error!(problem = problem.detail, "can't remember yet that a set failed");
         }
         tracing::info!(attempt = journal.attempt, from = ?seen.phase, to = ?journal.phase, detail = journal.detail, "step");
         if let Err(problem) = journal.write(store) {
@@ -112,11 +106,33 @@ impl<S: Supervisor> Walker<S> {
         Ok(current.filter(|current| current.same_place(seen)))
     }
 
+    /// Refuses the attempt's set from now on.
+    fn remember_failed(&self, journal: &Journal) -> Result<(), Problem> {
+        let store = &*self.parts.store;
+        let digest = journal.set.digest();
+        let known = |failed: &records::FailedSet| failed.digest == digest && failed.attempt == journal.attempt;
+        if records::failed_sets(store)?.iter().any(known) {
+            return Ok(());
+        }
+        let failed = records::FailedSet {
+            digest,
+            set: journal.set.clone(),
+            attempt: journal.attempt.clone(),
+            at: self.parts.clock.now(),
+            detail: journal.failure.clone().unwrap_or_else(|| journal.detail.clone()),
+        };
+        records::remember_failed(store, failed)
+    }
+
     /// Keeps what remains of an ended attempt, then notes that this is done.
     fn close(&self, journal: &Journal) -> Result<(), Problem> {
         let store = &*self.parts.store;
         if journal.phase != Phase::Lost {
             records::release_reserve(store);
+        }
+        // A set that has answered checks has run, and its end was its own doing.
+        if matches!(journal.phase, Phase::RolledBack | Phase::Lost) && !journal.checks.is_empty() {
+            self.remember_failed(journal)?;
         }
         records::keep_report(store, &journal.report())?;
         if let Some(generation) = journal.to {

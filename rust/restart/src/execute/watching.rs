@@ -115,15 +115,18 @@ impl<S: Supervisor> Walker<S> {
         let Some(watching) = &mut self.watch else { return Outcome::Pending("not asked yet".to_owned()) };
         let asked: Vec<_> = watching.watch.checks().cloned().collect();
         let mut findings = Vec::with_capacity(asked.len());
+        // The version is the first question. Where nothing answers it, the others would only find out the same, each after
+        // a while; and a Mesos that hangs has to be found out within its deadline.
+        let mut answers = true;
         for check in &asked {
-            if check.question != Question::Version && !watching.answers {
-                // Nothing answers on its port yet; the other questions would only find out the same.
-                findings.push(Finding::new(Verdict::NotYet, "it does not answer yet"));
+            if !answers {
+                findings.push(Finding::new(Verdict::NotYet, "it does not answer"));
                 continue;
             }
             let finding = self.parts.prober.ask(check, &subject);
             if check.question == Question::Version {
-                watching.answers = watching.answers || finding.verdict == Verdict::Yes;
+                answers = finding.verdict == Verdict::Yes;
+                watching.answers = watching.answers || answers;
             }
             findings.push(finding);
         }

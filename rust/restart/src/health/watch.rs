@@ -11,6 +11,10 @@ use crate::moment::Moment;
 /// an answer.
 const PATIENCE: u32 = 3;
 
+/// How long it may take, once others work again, until this node has noticed: an agent without ZooKeeper finds its master
+/// at its next try to register, which may be a minute away, or when pings have not come for 75 s.
+const RECOVERY_OF_OTHERS: Duration = Duration::from_secs(90);
+
 /// What the rounds so far amount to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -42,6 +46,8 @@ struct Tracked {
     excused: bool,
     asked: bool,
     last: Finding,
+    /// Whether others have failed since it was last well.
+    others_failed: bool,
     /// Since when it has not been well, in the way in which it is not well now; `None` while it is well.
     since: Option<Moment>,
 }
@@ -58,6 +64,7 @@ impl Watch {
                 excused: check.excusable && was_unwell(&check.name),
                 asked: false,
                 last: Finding::new(Verdict::NotYet, "not asked yet"),
+                others_failed: false,
                 since: Some(entered.clone()),
                 check,
             })
@@ -97,13 +104,11 @@ impl Watch {
             if !out_of_patience {
                 return Outcome::Pending(pending.sentence());
             }
-            return match pending.last.verdict {
-                Verdict::CannotTell => {
-                    self.patience = None;
-                    Outcome::Undecided(pending.sentence())
-                }
-                _ => Outcome::Failed(format!("it does not stay well: {}", pending.sentence())),
-            };
+            if pending.others_failed {
+                self.patience = None;
+                return Outcome::Undecided(pending.sentence());
+            }
+            return Outcome::Failed(format!("it does not stay well: {}", pending.sentence()));
         }
         let settled = self.settled.get_or_insert_with(|| now.clone());
         let held = now.since(settled).unwrap_or_default();
@@ -137,13 +142,25 @@ impl Tracked {
             verdict if self.since.is_some() && (!self.asked || self.last.verdict == verdict) => self.since.take(),
             _ => Some(now.clone()),
         };
+        self.others_failed = match finding.verdict {
+            Verdict::Yes => false,
+            Verdict::CannotTell => true,
+            Verdict::NotYet | Verdict::No => self.others_failed,
+        };
         self.asked = true;
         self.last = finding;
     }
 
     fn is_late(&self, now: &Moment) -> bool {
         let waited = self.since.as_ref().map(|since| now.since(since).unwrap_or(Duration::MAX));
-        waited.is_some_and(|waited| waited >= self.check.deadline)
+        waited.is_some_and(|waited| waited >= self.deadline())
+    }
+
+    fn deadline(&self) -> Duration {
+        match self.last.verdict {
+            Verdict::NotYet if self.others_failed => self.check.deadline.max(RECOVERY_OF_OTHERS),
+            _ => self.check.deadline,
+        }
     }
 
     fn has_failed(&self, now: &Moment) -> bool {

@@ -85,9 +85,31 @@ fn an_undecided_set_is_confirmed_when_the_master_is_back() {
     assert_eq!(round(&mut watch, 135, [Yes, CannotTell]), "undecided");
     // The agent needs time to register: its deadline begins when there is somebody to register with.
     assert_eq!(round(&mut watch, 1000, [Yes, NotYet]), "pending");
-    assert_eq!(round(&mut watch, 1029, [Yes, NotYet]), "pending");
-    assert_eq!(round(&mut watch, 1029, [Yes, Yes]), "pending");
-    assert_eq!(round(&mut watch, 1034, [Yes, Yes]), "well");
+    assert_eq!(round(&mut watch, 1089, [Yes, NotYet]), "pending", "its next try may be a minute away");
+    assert_eq!(round(&mut watch, 1089, [Yes, Yes]), "pending");
+    assert_eq!(round(&mut watch, 1094, [Yes, Yes]), "well");
+    // From here on nobody else is to blame.
+    assert_eq!(round(&mut watch, 1100, [Yes, NotYet]), "pending");
+    assert_eq!(round(&mut watch, 1130, [Yes, NotYet]), "failed");
+}
+
+#[test]
+fn a_master_that_has_come_back_is_found_in_time_or_the_set_is_to_blame() {
+    let mut watch = watch(&[]).without_end();
+    assert_eq!(round(&mut watch, 101, [Yes, CannotTell]), "pending");
+    assert_eq!(round(&mut watch, 200, [Yes, NotYet]), "pending");
+    assert_eq!(round(&mut watch, 289, [Yes, NotYet]), "pending");
+    assert_eq!(round(&mut watch, 290, [Yes, NotYet]), "failed");
+}
+
+#[test]
+fn a_set_whose_master_comes_and_goes_is_not_blamed_for_it() {
+    let mut watch = watch(&[]);
+    let mut outcome = |second: u64| {
+        round(&mut watch, second, [Yes, if (second / 10).is_multiple_of(2) { CannotTell } else { NotYet }])
+    };
+    assert!((100..205).all(|second| outcome(second) == "pending"));
+    assert_eq!((205..210).map(outcome).find(|outcome| *outcome != "pending"), Some("undecided"));
 }
 
 #[test]
