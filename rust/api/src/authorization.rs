@@ -1,8 +1,10 @@
 //! From a principal to what it may do.
 //!
-//! The host authenticates: libprocess's realms inside Mesos, nobody yet in `dcos-node`. What arrives here is a name or
+//! The host authenticates: libprocess's realms inside Mesos, HTTP's Basic in `dcos-node`. What arrives here is a name or
 //! nothing, and `[roles]` of `node.toml` says what a name may do. A name that is not in the table may do nothing, as
 //! nobody may: a typo there must never grant.
+//!
+//! A node's own name stands for its host: whoever has the secret of one machine must not be able to speak for another.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +27,8 @@ pub enum Needs {
 pub struct Access {
     roles: BTreeMap<String, ApiRole>,
     anonymous: Anonymous,
+    /// Names that may speak for every node.
+    shared: Vec<String>,
 }
 
 /// What a call without a principal may do.
@@ -44,7 +48,35 @@ impl Access {
             (false, true) => Anonymous::Read,
             (false, false) => Anonymous::Nothing,
         };
-        Self { roles: config.roles.clone(), anonymous }
+        Self { roles: config.roles.clone(), anonymous, shared: config.deploy.shared_principals.clone() }
+    }
+
+    /// The role of a name: its own, or that of the longest beginning that stands for it.
+    fn role(&self, name: &str) -> Option<ApiRole> {
+        let beginnings = self.roles.iter().filter_map(|(known, role)| Some((known.strip_suffix('*')?, *role)));
+        let fits = beginnings.filter(|(beginning, _)| name.starts_with(beginning));
+        self.roles
+            .get(name)
+            .copied()
+            .or_else(|| fits.max_by_key(|(beginning, _)| beginning.len()).map(|(_, role)| role))
+    }
+
+    /// Lets `principal` pass if it may speak for a node, `host:port`: the name of its host may, and one that all share.
+    ///
+    /// # Errors
+    /// A problem with status 403.
+    pub fn check_node(&self, principal: &Principal, node: &str) -> Result<(), Problem> {
+        // Whoever may call without a name may call in any name.
+        let Some(name) = &principal.0 else { return Ok(()) };
+        let host = node.rsplit_once(':').map_or(node, |(host, _)| host);
+        if name == host || self.shared.contains(name) {
+            return Ok(());
+        }
+        let detail = format!("the principal `{name}` may not speak for the node `{node}`");
+        let problem = Problem { status: 403, ..Problem::new(ExitCode::Refused, "not-your-node", detail) };
+        Err(problem
+            .hint(format!("the node's own principal is `{host}`"))
+            .hint("one that all nodes share is named by `deploy.shared_principals` of the masters' `node.toml`"))
     }
 
     /// Whether anybody who reaches the port may change the node.
@@ -60,7 +92,7 @@ impl Access {
         let Needs::Role(needed) = needs else { return Ok(()) };
         let has = match &principal.0 {
             Some(name) => {
-                let role = self.roles.get(name).copied();
+                let role = self.role(name);
                 if role.is_some_and(|role| covers(role, needed)) {
                     return Ok(());
                 }
@@ -128,7 +160,31 @@ mod tests {
     const ALL: [ApiRole; 5] = [Node, Reader, Monitor, Operator, Admin];
 
     fn access(anonymous: Anonymous) -> Access {
-        Access { roles: ALL.iter().map(|role| (super::word(*role).to_owned(), *role)).collect(), anonymous }
+        let roles = ALL.iter().map(|role| (super::word(*role).to_owned(), *role)).collect();
+        Access { roles, anonymous, shared: vec!["joining".to_owned()] }
+    }
+
+    #[test]
+    fn a_beginning_stands_for_names_and_a_name_itself_comes_first() {
+        let mut access = access(Anonymous::Nothing);
+        let roles = [("10.0.*", Node), ("10.0.0.7", Operator)];
+        access.roles.extend(roles.map(|(name, role)| (name.to_owned(), role)));
+        assert_eq!(allowed(&access, Some("10.0.9.1")), [Node]);
+        assert_eq!(allowed(&access, Some("10.0.0.7")), [Reader, Monitor, Operator]);
+        for name in ["10.1.0.1", "10.0", "x10.0.0.1"] {
+            assert_eq!(allowed(&access, Some(name)), [], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_node_speaks_for_its_own_host_only() {
+        let access = access(Anonymous::Nothing);
+        let may = |name: Option<&str>, node: &str| access.check_node(&Principal(name.map(str::to_owned)), node).is_ok();
+        assert!(may(Some("10.0.0.7"), "10.0.0.7:5051") && may(Some("joining"), "10.0.0.7:5051"));
+        assert!(may(None, "10.0.0.7:5051"), "only where nobody needs a name");
+        for name in ["10.0.0.8", "10.0.0.7:5051", "", "10.0.0"] {
+            assert!(!may(Some(name), "10.0.0.7:5051"), "{name}");
+        }
     }
 
     fn allowed(access: &Access, principal: Option<&str>) -> Vec<ApiRole> {

@@ -20,6 +20,7 @@ use crate::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
 use crate::types::pkg::{
     Active, AvailablePackages, CareRequest, FetchRequest, GcRequest, Job, Jobs, LocalPackages, NodeState, PackageDetail,
 };
+use crate::types::records::{Audit, AuditEntry, Backup, DesiredSets, Restored};
 use crate::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartStatus};
 
 /// A node: its packages, its jobs, its restart.
@@ -125,6 +126,24 @@ pub trait DeployBackend: Send + Sync + 'static {
 
     /// Tells a deployment something.
     fn command(&self, id: String, command: DeploymentCommand, by: Principal) -> Answer<Deployment>;
+
+    /// What each group should run.
+    fn desired(&self) -> Answer<DesiredSets>;
+
+    /// Writes down a change that was asked for, and its answer. The number is the backend's to give.
+    fn record(&self, entry: AuditEntry) -> Answer<()>;
+
+    /// The changes that were asked for, after the entry `after`.
+    fn audit(&self, after: u64) -> Answer<Audit>;
+
+    /// Everything that the controller knows.
+    fn backup(&self) -> Answer<Backup>;
+
+    /// Puts a backup in the place of everything that the controller knows.
+    fn restore(&self, backup: Backup, by: Principal) -> Answer<Restored>;
+
+    /// The term of office.
+    fn term(&self) -> Answer<u64>;
 
     /// The nodes of the cluster.
     fn nodes(&self) -> Answer<ClusterNodes>;

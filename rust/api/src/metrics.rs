@@ -1,9 +1,12 @@
-//! The state of a node in Prometheus's text format (0.0.4), as `promtool check metrics` wants it: base units, a help for
+//! The state of a node, and of the cluster, in Prometheus's text format (0.0.4), as `promtool check metrics` wants it: base units, a help for
 //! each name, no number where nothing is known.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
+use crate::types::deploy::{DeploymentState, Deployments, Halts};
 use crate::types::pkg::{Job, JobKind, JobState, NodeState};
 
 /// The media type of the format.
@@ -50,6 +53,37 @@ pub(crate) fn of(state: &NodeState) -> String {
     }
     text.gauge("dcos_state_problems", "What of the node's state could not be told", plain(state.problems.len()));
     text.0
+}
+
+/// The gauges of the controller: the deployments, the halts and the term of the master that leads; of one that does not,
+/// only that.
+pub(crate) fn cluster(known: Option<(&Deployments, &Halts, u64)>) -> String {
+    let mut text = Text::default();
+    text.gauge("dcos_deploy_leading", "Whether this master decides", plain(u8::from(known.is_some())));
+    let Some((deployments, halts, term)) = known else { return text.0 };
+    text.gauge("dcos_deploy_term", "The term of office of the controller", plain(term));
+    text.gauge("dcos_deploy_halts", "Halts that stand", plain(halts.halts.len()));
+    let all = &deployments.deployments;
+    let mut by_state: BTreeMap<String, usize> = DeploymentState::ALL.iter().map(|state| (word(state), 0)).collect();
+    for deployment in all {
+        *by_state.entry(word(&deployment.state)).or_default() += 1;
+    }
+    let samples = by_state.into_iter().map(|(state, count)| (labels(&[("state", &state)]), number(count)));
+    text.gauge("dcos_deploy_deployments", "Deployments that are kept, by state", samples);
+    if let Some(newest) = all.first() {
+        let mut by_state: BTreeMap<String, usize> = BTreeMap::new();
+        for node in &newest.nodes {
+            *by_state.entry(word(&node.state)).or_default() += 1;
+        }
+        let samples = by_state.into_iter().map(|(state, count)| (labels(&[("state", &state)]), number(count)));
+        text.gauge("dcos_deploy_newest_nodes", "Nodes of the newest deployment, by state", samples);
+    }
+    text.0
+}
+
+/// A state as it goes over the wire.
+fn word(state: &impl Serialize) -> String {
+    serde_json::to_value(state).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Every kind and state, so that a series begins at 0 and not when it first counts.

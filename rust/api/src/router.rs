@@ -11,15 +11,18 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use dcos_core::{ExitCode, Problem};
 use http::request;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
+use jiff::Timestamp;
 
 use crate::Principal;
 use crate::answer::{Failure, Said, ok, problem};
+use crate::authorization::Access;
 use crate::available::Available;
 use crate::backend::{DeployBackend, Leader, NodeBackend};
 use crate::handlers::{deploy, pkg, restart};
 use crate::parts::{Controller, Parts};
 use crate::routes::{Deploy, Operation, ROUTES, Route, Verb};
 use crate::types::health::Health;
+use crate::types::records::AuditEntry;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -37,6 +40,10 @@ impl App {
 
     pub(crate) fn available(&self) -> &Available {
         &self.0.available
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.0.parts.access
     }
 
     pub(crate) fn masters(&self) -> &[String] {
@@ -123,6 +130,12 @@ fn endpoint(app: &App, route: &'static Route) -> MethodRouter<App> {
         Operation::Deploy(Deploy::Pulse) => on(filter, deploy::pulse),
         Operation::Deploy(Deploy::Ping) => on(filter, deploy::ping),
         Operation::Deploy(Deploy::Events) => on(filter, deploy::events),
+        Operation::Deploy(Deploy::Node) => on(filter, deploy::node),
+        Operation::Deploy(Deploy::Desired) => on(filter, deploy::desired),
+        Operation::Deploy(Deploy::Audit) => on(filter, deploy::audit),
+        Operation::Deploy(Deploy::Backup) => on(filter, deploy::backup),
+        Operation::Deploy(Deploy::Restore) => on(filter, deploy::restore),
+        Operation::Deploy(Deploy::Metrics) => on(filter, deploy::metrics),
         Operation::Deploy(Deploy::Token) => on(filter, deploy::token),
         Operation::Deploy(Deploy::Join) => on(filter, deploy::join),
         Operation::Provision => on(filter, deploy::unprovisioned),
@@ -155,12 +168,44 @@ async fn guard(State((app, route)): State<(App, &'static Route)>, request: Reque
     }
     let asked = (request.method().clone(), request.uri().path().to_owned());
     let begun = Instant::now();
+    // Strangers without a name could fill the record with nothing but refusals; the log has those.
+    let is_recorded = route.is_recorded() && (allowed.is_ok() || principal.0.is_some());
     let response = match allowed {
         Ok(()) => next.run(request).await,
         Err(refused) => Failure::from(refused).into_response(),
     };
     log(route, &principal, &asked, begun, &response);
+    if is_recorded {
+        let entry = entry(principal, asked, &response);
+        record(&app, entry).await;
+    }
     response
+}
+
+/// What the record of changes shall say of a request and its answer.
+fn entry(principal: Principal, (method, path): (Method, String), response: &Response) -> AuditEntry {
+    let said = response.extensions().get::<Said>();
+    AuditEntry {
+        number: 0,
+        at: Timestamp::now(),
+        by: principal.0,
+        method: method.to_string(),
+        path,
+        about: said.map(|said| said.about.clone()).unwrap_or_default(),
+        status: response.status().as_u16(),
+        refusal: said.and_then(|said| said.refusal.clone()),
+    }
+}
+
+/// Writes a change that was asked of the cluster into the controller's record, refused or not.
+async fn record(app: &App, entry: AuditEntry) {
+    let Controller::Here(controller) = &app.0.parts.deploy else { return };
+    if controller.leader() == Leader::Here
+        && let Err(problem) = controller.record(entry).await
+    {
+        // What was asked for has happened or not all the same; the log has it.
+        tracing::warn!(problem = problem.detail, "a change is missing in the record of changes");
+    }
 }
 
 /// Where the caller is sent from a master that does not lead.
@@ -174,7 +219,8 @@ fn elsewhere(app: &App, uri: &Uri) -> Option<Response> {
             let detail = format!("the master at {origin} leads, and decides");
             // An origin is plain text, and so is what was a request's target.
             let location = HeaderValue::try_from(format!("{origin}{target}")).ok()?;
-            let mut response = Failure::from(problem(StatusCode::TEMPORARY_REDIRECT, "not-leading", detail)).into_response();
+            let mut response =
+                Failure::from(problem(StatusCode::TEMPORARY_REDIRECT, "not-leading", detail)).into_response();
             response.headers_mut().insert(header::LOCATION, location);
             Some(response)
         }

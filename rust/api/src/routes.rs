@@ -70,12 +70,23 @@ pub enum Deploy {
     Pulse,
     Ping,
     Events,
+    Node,
+    Desired,
+    Audit,
+    Backup,
+    Restore,
+    Metrics,
     Token,
     Join,
 }
 
 const fn get(path: &'static str, operation: Operation) -> Route {
     Route { verb: Verb::Get, path, needs: Needs::Role(Reader), operation }
+}
+
+/// What only those may read who may put it back.
+const fn admin_get(path: &'static str, operation: Operation) -> Route {
+    Route { verb: Verb::Get, path, needs: Needs::Role(Admin), operation }
 }
 
 const fn health(path: &'static str) -> Route {
@@ -124,6 +135,12 @@ pub const ROUTES: &[Route] = &[
     get("/deploy/nodes", Operation::Deploy(Deploy::Nodes)),
     get("/deploy/halt", Operation::Deploy(Deploy::Halts)),
     get("/deploy/events", Operation::Deploy(Deploy::Events)),
+    get("/deploy/nodes/{id}", Operation::Deploy(Deploy::Node)),
+    get("/deploy/desired", Operation::Deploy(Deploy::Desired)),
+    get("/deploy/audit", Operation::Deploy(Deploy::Audit)),
+    get("/deploy/metrics", Operation::Deploy(Deploy::Metrics)),
+    admin_get("/deploy/backup", Operation::Deploy(Deploy::Backup)),
+    post("/deploy/restore", Admin, Operation::Deploy(Deploy::Restore)),
     open_post("/deploy/join", Operation::Deploy(Deploy::Join)),
     post("/deploy/tokens", Operator, Operation::Deploy(Deploy::Token)),
     post("/deploy/status", Node, Operation::Deploy(Deploy::Ping)),
@@ -142,10 +159,18 @@ pub const ROUTES: &[Route] = &[
 ];
 
 impl Route {
+    /// Whether it changes something of the cluster that the record of changes shall have. What comes by the second and
+    /// changes nothing that lasts is left out.
+    pub fn is_recorded(&self) -> bool {
+        let is_heartbeat = matches!(self.operation, Operation::Deploy(Deploy::Ping | Deploy::Pulse));
+        self.verb != Verb::Get && matches!(self.part(), "deploy" | "provision") && !is_heartbeat
+    }
+
     /// Whether only the leading master has the answer.
     pub fn is_the_leaders(&self) -> bool {
         let of_the_cluster = matches!(self.part(), "deploy" | "provision");
-        of_the_cluster && self.operation != Operation::Health
+        // Each master says for itself whether it works, and what its metrics are.
+        of_the_cluster && !matches!(self.operation, Operation::Health | Operation::Deploy(Deploy::Metrics))
     }
 
     /// The part that it belongs to: its first segment.

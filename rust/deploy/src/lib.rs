@@ -12,6 +12,7 @@
 //! - `members`: the nodes of a deployment, filed so that no answer costs a look at all of them
 //! - [`view`]: the state as others see it, with the reason for everything that waits
 //! - [`store`]: where facts are kept; [`zookeeper`]: the log where there is more than one master
+//! - [`audit`]: the record of changes; [`backup`]: everything as one document
 //! - [`client`], [`inventory`]: nodes and the master's list of agents, over HTTP
 //! - [`join`]: tokens, by which new machines become nodes
 //! - [`shell`]: the tasks around the controller, and the handle that others hold
@@ -19,6 +20,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod audit;
+pub mod backup;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "a test fails by panicking")]
 mod bench;

@@ -22,6 +22,7 @@ use dcos_core::node::NodeConfig;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::backup::Restoring;
 use crate::client::{ClientError, NodeClient};
 use crate::event::{Action, Answer, Event, Now, Request, Trouble};
 use crate::inventory::{Inventory, Listed, NoInventory};
@@ -67,6 +68,8 @@ pub(crate) enum Message {
     Order(handle::Given),
     /// Something to read from the state.
     Read(handle::Reader),
+    /// A backup to put in the place of everything.
+    Restore(Restoring),
     /// Whether this master leads, as it says itself.
     Leads(bool),
 }

@@ -10,6 +10,7 @@ use dcos_api::types::deploy::{
     HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
 };
 use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
+use dcos_api::types::records::{Audit, AuditEntry, Backup, DesiredSets, Restored};
 use dcos_core::node::NodeConfig;
 use dcos_deploy::{DeployHandle, StateStore, StoreError};
 use dcos_store::AppendLog;
@@ -45,6 +46,36 @@ impl DeployBackend for Controlled {
     fn command(&self, id: String, command: DeploymentCommand, by: Principal) -> Answer<Deployment> {
         let handle = self.0.clone();
         Box::pin(async move { handle.command(&id, command, by.0).await })
+    }
+
+    fn desired(&self) -> Answer<DesiredSets> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.desired_sets().await })
+    }
+
+    fn record(&self, entry: AuditEntry) -> Answer<()> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.record(entry).await })
+    }
+
+    fn audit(&self, after: u64) -> Answer<Audit> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.audit(after).await })
+    }
+
+    fn backup(&self) -> Answer<Backup> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.backup().await })
+    }
+
+    fn restore(&self, backup: Backup, by: Principal) -> Answer<Restored> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.restore(backup, by.0).await })
+    }
+
+    fn term(&self) -> Answer<u64> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.term().await })
     }
 
     fn nodes(&self) -> Answer<ClusterNodes> {

@@ -9,11 +9,13 @@ use serde::Deserialize;
 use super::Outcome;
 use crate::Principal;
 use crate::answer::{Failure, about, json, ok, problem};
-use crate::backend::Created;
+use crate::backend::{Created, Leader};
 use crate::extract::{Body, Query, Segment};
+use crate::metrics;
 use crate::router::{App, Control};
 use crate::types::deploy::{CreateDeployment, DeploymentCommand, HaltRequest, Ping, PulseRequest, ResumeRequest};
 use crate::types::join::{JoinRequest, TokenRequest};
+use crate::types::records::Backup;
 
 /// The query of `GET /deploy/events`.
 #[derive(Debug, Default, Deserialize)]
@@ -71,6 +73,44 @@ pub(crate) async fn nodes(control: Control) -> Outcome {
     Ok(ok(&control.0.nodes().await?))
 }
 
+pub(crate) async fn node(control: Control, Segment(name): Segment) -> Outcome {
+    let nodes = control.0.nodes().await?.nodes;
+    let found = nodes.into_iter().find(|node| node.node == name).ok_or_else(|| {
+        let detail = format!("the cluster has no node `{name}`");
+        Problem::new(ExitCode::NotFound, "no-such-node", detail).hint("list them with `dcos deploy nodes`")
+    })?;
+    Ok(ok(&found))
+}
+
+pub(crate) async fn desired(control: Control) -> Outcome {
+    Ok(ok(&control.0.desired().await?))
+}
+
+pub(crate) async fn audit(control: Control, Query(query): Query<After>) -> Outcome {
+    Ok(ok(&control.0.audit(query.after).await?))
+}
+
+pub(crate) async fn backup(control: Control) -> Outcome {
+    Ok(ok(&control.0.backup().await?))
+}
+
+pub(crate) async fn restore(control: Control, by: Principal, Body(backup): Body<Backup>) -> Outcome {
+    let text = format!("the backup of {}", backup.taken_at);
+    let restored = control.0.restore(backup, by).await.map_err(|refused| Failure::about(refused, &text))?;
+    Ok(about(ok(&restored), text))
+}
+
+pub(crate) async fn metrics(control: Control) -> Outcome {
+    let text = match control.0.leader() {
+        Leader::Here => {
+            let (deployments, halts) = (control.0.deployments().await?, control.0.halts().await?);
+            metrics::cluster(Some((&deployments, &halts, control.0.term().await?)))
+        }
+        Leader::At(_) | Leader::Nobody(_) => metrics::cluster(None),
+    };
+    Ok(([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response())
+}
+
 pub(crate) async fn halts(control: Control) -> Outcome {
     Ok(ok(&control.0.halts().await?))
 }
@@ -91,8 +131,9 @@ pub(crate) async fn pulse(control: Control, by: Principal, Body(_): Body<PulseRe
     Ok(ok(&control.0.pulse(by).await?))
 }
 
-pub(crate) async fn ping(control: Control, Body(ping): Body<Ping>) -> Outcome {
+pub(crate) async fn ping(State(app): State<App>, control: Control, by: Principal, Body(ping): Body<Ping>) -> Outcome {
     let text = format!("{} attempt {}: {:?}", ping.node, ping.attempt, ping.state);
+    app.access().check_node(&by, &ping.node).map_err(|refused| Failure::about(refused, &text))?;
     let acknowledged = control.0.ping(ping).await.map_err(|refused| Failure::about(refused, &text))?;
     Ok(about(ok(&acknowledged), text))
 }

@@ -292,6 +292,22 @@ pub enum DeploymentState {
 }
 
 impl DeploymentState {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Planning,
+        Self::Fetching,
+        Self::Staged,
+        Self::Validating,
+        Self::Restarting,
+        Self::RollingBack,
+        Self::Paused,
+        Self::Halted,
+        Self::Done,
+        Self::Failed,
+        Self::Aborted,
+        Self::RolledBack,
+    ];
+
     /// Whether nothing more happens without a new order.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Aborted | Self::RolledBack)

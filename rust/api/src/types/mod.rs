@@ -5,6 +5,7 @@
 //! - [`deploy`]: deployments, nodes, halts and events
 //! - [`join`]: tokens, and what a new machine is told
 //! - [`provision`]: operations on agents and their machines
+//! - [`records`]: desired sets, the record of changes, backups
 //! - [`health`]: whether a part works
 //!
 //! Fields may be added and none renamed. What a node asks of a node is read with unknown fields ignored, so that two
@@ -14,6 +15,7 @@ pub mod deploy;
 pub mod health;
 pub mod join;
 pub mod pkg;
+pub mod records;
 pub mod provision;
 pub mod restart;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use dcos_api::Controller;
+use dcos_api::backend::Leader;
 use dcos_api::routes::{ROUTES, Route, Verb};
 use http::header;
 
@@ -21,10 +22,10 @@ fn allowed(route: &Route) -> &'static [&'static str] {
     const MONITOR: &[&str] = &["monitor", "operator", "admin"];
     const READER: &[&str] = &["reader", "monitor", "operator", "admin"];
     match (route.verb, route.path) {
+        (_, "/deploy/resume" | "/deploy/backup" | "/deploy/restore") => ADMIN,
         (Verb::Get, _) => READER,
         (_, "/deploy/status") => &["node"],
         (_, "/deploy/halt" | "/deploy/pulse") => MONITOR,
-        (_, "/deploy/resume") => ADMIN,
         (Verb::Post | Verb::Delete, _) => OPERATOR,
     }
 }
@@ -63,16 +64,17 @@ async fn each_role_passes_where_it_may_and_nowhere_else() {
 #[tokio::test]
 async fn nobody_may_read_if_the_limits_say_so_and_change_nothing() {
     let change = |text: String| text.replace("body = 4096", "body = 4096\nanonymous_reader = true");
-    let router = router_with(change, Controller::Here(Arc::new(FakeController)));
+    let router = router_with(change, Controller::Here(Arc::new(FakeController::default())));
     for route in ROUTES {
-        assert_eq!(passes(&router, route, None).await, route.verb == Verb::Get || is_open(route), "{route:?}");
+        let may_read = route.verb == Verb::Get && allowed(route).contains(&"reader");
+        assert_eq!(passes(&router, route, None).await, may_read || is_open(route), "{route:?}");
     }
 }
 
 #[tokio::test]
 async fn nobody_may_do_everything_on_an_insecure_node_but_a_stranger_nothing() {
     let change = |text: String| text.replace("body = 4096", "body = 4096\ninsecure_allow_anonymous = true");
-    let router = router_with(change, Controller::Here(Arc::new(FakeController)));
+    let router = router_with(change, Controller::Here(Arc::new(FakeController::default())));
     for route in ROUTES {
         assert!(passes(&router, route, None).await, "{route:?}");
         assert_eq!(passes(&router, route, Some("stranger")).await, is_open(route), "{route:?}");
@@ -87,4 +89,68 @@ async fn a_header_names_no_principal() {
     request.headers_mut().insert("x-principal", "admin".parse().unwrap());
     request.extensions_mut().clear();
     assert_eq!(refusal(&master(), request).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_master_that_does_not_lead_sends_everybody_to_the_one_that_does() {
+    let origin = "http://10.0.0.2:5050".to_owned();
+    let controller = FakeController { leader: Some(Leader::At(origin.clone())), ..FakeController::default() };
+    let recorded = Arc::clone(&controller.recorded);
+    let router = router_with(|text| text, Controller::Here(Arc::new(controller)));
+    for route in ROUTES.iter().filter(|route| matches!(route.part(), "deploy" | "provision") && !is_open(route)) {
+        let asked = of(route, Some(allowed(route)[0]));
+        let location = format!("{origin}{}", asked.uri());
+        let (response, body) = ask(&router, asked).await;
+        if route.path == "/deploy/metrics" {
+            assert!(response.status() == 200 && body.contains("dcos_deploy_leading 0"), "{body}");
+            continue;
+        }
+        assert_eq!(response.status(), 307, "{route:?}: {body}");
+        assert_eq!(response.headers()[header::LOCATION], location.as_str());
+        // It is no way round the roles.
+        assert_eq!(ask(&router, of(route, Some("stranger"))).await.0.status(), 403, "{route:?}");
+    }
+    assert_eq!(ask(&router, request("GET", "/pkg/active", None, Some("reader"))).await.0.status(), 200);
+    assert!(recorded.lock().unwrap().is_empty(), "the leader writes it down");
+}
+
+#[tokio::test]
+async fn without_a_leader_everything_of_the_cluster_is_refused_with_what_to_do() {
+    let nobody = dcos_core::Problem::new(dcos_core::ExitCode::Unreachable, "no-leader", "nobody leads").hint("wait");
+    let controller = FakeController { leader: Some(Leader::Nobody(nobody)), ..FakeController::default() };
+    let router = router_with(|text| text, Controller::Here(Arc::new(controller)));
+    for path in ["/deploy/deployments", "/provision/slaves"] {
+        let (response, body) = ask(&router, request("GET", path, None, Some("reader"))).await;
+        assert_eq!(response.status(), 503, "{path}");
+        assert!(body.contains("no-leader") && body.contains("\"hints\":[\"wait\"]"), "{body}");
+    }
+    assert_eq!(ask(&router, request("GET", "/deploy/health", None, None)).await.0.status(), 200);
+}
+
+#[tokio::test]
+async fn every_change_that_is_asked_for_is_recorded_with_its_answer() {
+    let controller = FakeController::default();
+    let recorded = Arc::clone(&controller.recorded);
+    let router = router_with(|text| text, Controller::Here(Arc::new(controller)));
+    for route in ROUTES.iter().filter(|route| route.verb != Verb::Get) {
+        for principal in PRINCIPALS {
+            recorded.lock().unwrap().clear();
+            let asked = of(route, principal);
+            let path = asked.uri().path().to_owned();
+            let (response, _) = ask(&router, asked).await;
+            let of_the_cluster = matches!(route.part(), "deploy" | "provision");
+            let is_heartbeat = matches!(route.path, "/deploy/status" | "/deploy/pulse");
+            let by_nobody = principal.is_none() && !is_open(route);
+            let entries = std::mem::take(&mut *recorded.lock().unwrap());
+            if !of_the_cluster || is_heartbeat || by_nobody {
+                assert!(entries.is_empty(), "{route:?} by {principal:?}");
+                continue;
+            }
+            assert_eq!(entries.len(), 1, "{route:?} by {principal:?}");
+            let entry = &entries[0];
+            assert_eq!((entry.by.as_deref(), entry.path.as_str()), (principal, path.as_str()));
+            assert_eq!(entry.status, response.status().as_u16());
+            assert_eq!(entry.refusal.is_some(), !response.status().is_success(), "{route:?} by {principal:?}");
+        }
+    }
 }

@@ -45,6 +45,11 @@ const CASES: &[Case] = &[
     ("GET", "/deploy/nodes", None, 200, "deploy/nodes.json"),
     ("GET", "/deploy/halt", None, 200, "deploy/halts.json"),
     ("GET", "/deploy/events?after=40", None, 200, "deploy/events.json"),
+    ("GET", "/deploy/nodes/127.0.0.1:5051", None, 200, "deploy/node.json"),
+    ("GET", "/deploy/desired", None, 200, "deploy/desired.json"),
+    ("GET", "/deploy/audit?after=11", None, 200, "deploy/audit.json"),
+    ("GET", "/deploy/backup", None, 200, "deploy/backup.json"),
+    ("POST", "/deploy/restore", Some("deploy/backup.json"), 200, "deploy/restore.json"),
     ("POST", "/deploy/status", Some("deploy/status.request.json"), 200, "deploy/status.json"),
     ("POST", "/deploy/halt", Some("deploy/halt.request.json"), 200, "deploy/halt.json"),
     ("POST", "/deploy/pulse", Some("deploy/pulse.request.json"), 200, "deploy/pulse.json"),
@@ -64,7 +69,7 @@ const CASES: &[Case] = &[
 fn principal(path: &str) -> &'static str {
     match path {
         "/deploy/status" => "node",
-        "/deploy/resume" => "admin",
+        "/deploy/resume" | "/deploy/backup" | "/deploy/restore" => "admin",
         _ => "operator",
     }
 }
@@ -98,7 +103,7 @@ async fn each_endpoint_answers_with_its_example() {
 #[test]
 fn each_endpoint_has_a_case() {
     // The others are tested below, each by itself: they answer no JSON, or a refusal.
-    let apart = ["/pkg/metrics", "/restart/health", "/deploy/health"];
+    let apart = ["/pkg/metrics", "/deploy/metrics", "/restart/health", "/deploy/health"];
     for route in ROUTES.iter().filter(|route| route.part() != "provision" && !apart.contains(&route.path)) {
         let method = format!("{:?}", route.verb).to_uppercase();
         let tested = CASES.iter().any(|(verb, path, ..)| *verb == method && fits(route.path, path));
@@ -153,7 +158,7 @@ async fn a_created_deployment_says_where_it_is() {
 #[tokio::test]
 async fn a_new_node_has_no_active_generation() {
     let config = NodeConfig::parse(NODE).unwrap();
-    let deploy = Controller::Here(Arc::new(FakeController));
+    let deploy = Controller::Here(Arc::new(FakeController::default()));
     let router = dcos_api::router(Parts::new(&config, Arc::new(FakeNode { new: true, ..FakeNode::default() }), deploy));
     let problem = refusal(&router, request("GET", "/pkg/active", None, Some("reader"))).await;
     assert_eq!((problem.status, problem.name()), (404, "no-active-generation"));

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use dcos_api::routes::ROUTES;
 use dcos_api::types::deploy::{
-    Acknowledgement, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentPlan, Deployments, Halt,
-    HaltRequest, Halts, Ping, PulseAnswer, PulseRequest, ResumeRequest,
+    Acknowledgement, ClusterNode, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentPlan,
+    Deployments, Halt, HaltRequest, Halts, Ping, PulseAnswer, PulseRequest, ResumeRequest,
 };
 use dcos_api::types::health::Health;
 use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
@@ -15,6 +15,7 @@ use dcos_api::types::pkg::{
     Active, AvailablePackages, CareRequest, FetchRequest, GcRequest, Job, Jobs, LocalPackages, NodeState,
     PackageDetail, ValidateRequest,
 };
+use dcos_api::types::records::{Audit, Backup, DesiredSets, Restored};
 use dcos_api::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartStatus};
 use dcos_core::Problem;
 use dcos_core::attempt::AttemptReport;
@@ -62,6 +63,11 @@ const EXAMPLES: &[(&str, Rewrite)] = &[
     ("deploy/deployment.json", rewrite::<Deployment>),
     ("deploy/deployments.json", rewrite::<Deployments>),
     ("deploy/nodes.json", rewrite::<ClusterNodes>),
+    ("deploy/node.json", rewrite::<ClusterNode>),
+    ("deploy/desired.json", rewrite::<DesiredSets>),
+    ("deploy/audit.json", rewrite::<Audit>),
+    ("deploy/backup.json", rewrite::<Backup>),
+    ("deploy/restore.json", rewrite::<Restored>),
     ("deploy/halt.request.json", rewrite::<HaltRequest>),
     ("deploy/halt.json", rewrite::<Halt>),
     ("deploy/halts.json", rewrite::<Halts>),

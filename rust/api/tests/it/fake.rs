@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use axum::Router;
 use axum::body::Body;
-use dcos_api::backend::{Answer, Created, DeployBackend, NodeBackend};
+use dcos_api::backend::{Answer, Created, DeployBackend, Leader, NodeBackend};
 use dcos_api::types::deploy::{
     Acknowledgement, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand, Deployments, Halt,
     HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
@@ -14,6 +14,7 @@ use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
 use dcos_api::types::pkg::{
     Active, AvailablePackages, CareRequest, FetchRequest, GcRequest, Job, Jobs, LocalPackages, NodeState, PackageDetail,
 };
+use dcos_api::types::records::{Audit, AuditEntry, Backup, DesiredSets, Restored};
 use dcos_api::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartStatus};
 use dcos_api::{Controller, Parts, Principal};
 use dcos_core::attempt::AttemptReport;
@@ -36,6 +37,8 @@ pub(crate) const NODE: &str = r#"
     port = 5051
     master = "127.0.0.1:5050"
     work_dir = "/var/lib/mesos"
+    [deploy]
+    shared_principals = ["node"]
     [roles]
     node = "node"
     reader = "reader"
@@ -168,7 +171,13 @@ impl NodeBackend for FakeNode {
 }
 
 /// A controller that answers at its second poll, as a real one that asks a task does.
-pub(crate) struct FakeController;
+#[derive(Default)]
+pub(crate) struct FakeController {
+    /// Who leads, if not this one.
+    pub(crate) leader: Option<Leader>,
+    /// What was recorded.
+    pub(crate) recorded: Arc<Mutex<Vec<AuditEntry>>>,
+}
 
 fn soon<T: Send + 'static>(answer: Result<T, Problem>) -> Answer<T> {
     Box::pin(async {
@@ -183,6 +192,35 @@ fn of_id(id: &str) -> Answer<Deployment> {
 }
 
 impl DeployBackend for FakeController {
+    fn leader(&self) -> Leader {
+        self.leader.clone().unwrap_or(Leader::Here)
+    }
+
+    fn desired(&self) -> Answer<DesiredSets> {
+        soon(Ok(example("deploy/desired.json")))
+    }
+
+    fn record(&self, entry: AuditEntry) -> Answer<()> {
+        self.recorded.lock().unwrap().push(entry);
+        soon(Ok(()))
+    }
+
+    fn audit(&self, _after: u64) -> Answer<Audit> {
+        soon(Ok(example("deploy/audit.json")))
+    }
+
+    fn backup(&self) -> Answer<Backup> {
+        soon(Ok(example("deploy/backup.json")))
+    }
+
+    fn restore(&self, _backup: Backup, _by: Principal) -> Answer<Restored> {
+        soon(Ok(example("deploy/restore.json")))
+    }
+
+    fn term(&self) -> Answer<u64> {
+        soon(Ok(7))
+    }
+
     fn create(&self, request: CreateDeployment, _by: Principal) -> Answer<Created> {
         soon(Ok(if request.dry_run {
             Created::Plan(Box::new(example("deploy/plan.json")))
@@ -255,7 +293,7 @@ pub(crate) fn router_with(change: impl FnOnce(String) -> String, deploy: Control
 
 /// The router of a fake master.
 pub(crate) fn master() -> Router {
-    router_with(|text| text, Controller::Here(Arc::new(FakeController)))
+    router_with(|text| text, Controller::Here(Arc::new(FakeController::default())))
 }
 
 /// A request as `principal` makes it.

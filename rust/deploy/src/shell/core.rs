@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::handle::Given;
 use super::{Message, unavailable};
+use crate::backup::{self, Restoring};
 use crate::controller;
 use crate::event::{Action, Event, Now, Outcome, ReplyTo};
 use crate::state::{Fact, State};
@@ -88,6 +89,7 @@ impl<O: Outside> Core<O> {
         match message {
             Message::Event(event) => self.event(event),
             Message::Order(given) => self.order(given),
+            Message::Restore(restoring) => self.restore(restoring),
             Message::Leads(true) => self.lead(),
             Message::Leads(false) => self.step_down(),
             Message::Read(reader) => {
@@ -230,6 +232,27 @@ impl<O: Outside> Core<O> {
         if self.records > self.most_records {
             self.compact();
         }
+    }
+
+    /// Puts a backup in the log's place, and takes office anew with what it says.
+    fn restore(&mut self, Restoring { facts, by, reply }: Restoring) {
+        let restored = match &self.state {
+            Err((problem, _)) => Err(problem.clone()),
+            Ok(state) => backup::restored(state, facts, by.as_deref()),
+        };
+        let written = restored.and_then(|(state, told)| {
+            let records: Result<Vec<Vec<u8>>, _> = state.snapshot().chunks(FACTS).map(store::encode).collect();
+            let written = records.and_then(|records| self.store.replace(&records));
+            written.map(|()| told).map_err(|error| {
+                unavailable("deploy-log", format!("can't write the log of deployments: {}", Problem::chain(&error)))
+            })
+        });
+        if written.is_ok() {
+            tracing::warn!(by, "a backup was put in the place of everything that this controller knew");
+            self.open();
+        }
+        // Whoever asked may have hung up; it is done all the same.
+        reply.send(written).ok();
     }
 
     /// Gives up after a write that failed. A log that another controller has taken over is not taken back at once: this

@@ -8,12 +8,14 @@ use dcos_api::types::deploy::{
     Acknowledgement, ClusterNode, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand,
     DeploymentPlan, Deployments, Halt, HaltRequest, Halts, PulseAnswer, ResumeRequest,
 };
+use dcos_api::types::records::{DesiredSets, Restored};
 use dcos_core::attempt::Ping;
 use dcos_core::{ExitCode, PackageSet, Problem};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::{Message, Shared, because, unavailable};
+use crate::backup::Restoring;
 use crate::event::{Keep, Now, Order, Outcome};
 use crate::inventory::Listed;
 use crate::state::State;
@@ -206,6 +208,22 @@ impl DeployHandle {
         self.read(move |state, _| view::events(state, after)).await
     }
 
+    /// What each group should run.
+    ///
+    /// # Errors
+    /// If the controller has no state to show.
+    pub async fn desired_sets(&self) -> Result<DesiredSets, Problem> {
+        self.read(|state, _| DesiredSets { groups: state.desk.desired.clone() }).await
+    }
+
+    /// The term of office.
+    ///
+    /// # Errors
+    /// If the controller has no state to show.
+    pub async fn term(&self) -> Result<u64, Problem> {
+        self.read(|state, _| view::term(state)).await
+    }
+
     /// What a group should run, if a deployment ever said.
     ///
     /// # Errors
@@ -248,13 +266,23 @@ impl DeployHandle {
             .map_err(|why| unavailable("no-inventory", format!("can't list the nodes of the cluster: {why}")))
     }
 
+    /// Has a backup put back.
+    pub(crate) async fn put_back(
+        &self,
+        restoring: impl FnOnce(oneshot::Sender<Result<Restored, Problem>>) -> Restoring,
+    ) -> Result<Restored, Problem> {
+        let (reply, outcome) = oneshot::channel();
+        self.sender.send(Message::Restore(restoring(reply))).await.map_err(|_| gone())?;
+        outcome.await.map_err(|_| gone())?
+    }
+
     async fn order(&self, order: Order, by: Option<String>) -> Result<Outcome, Problem> {
         let (reply, outcome) = oneshot::channel();
         self.sender.send(Message::Order(Given { order, by, reply })).await.map_err(|_| gone())?;
         outcome.await.map_err(|_| gone())?
     }
 
-    pub(super) async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         reader: impl FnOnce(&State, Now) -> T + Send + 'static,
     ) -> Result<T, Problem> {
