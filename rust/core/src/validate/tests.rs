@@ -278,3 +278,35 @@ fn a_package_that_is_not_used_is_noted() {
     assert!(report.valid);
     assert_eq!(report.notes[0].code, "module-unused");
 }
+
+/// The codes stand in the rules as literals, so they can be counted there.
+#[test]
+fn every_rule_has_a_case() {
+    let rules = [
+        include_str!("../validate.rs"),
+        include_str!("checkpoint.rs"),
+        include_str!("config.rs"),
+        include_str!("modules.rs"),
+        include_str!("packages.rs"),
+    ];
+    let tests = [include_str!("tests.rs"), include_str!("checkpoint_tests.rs")].concat();
+    let is_code = |text: &&str| {
+        let words =
+            text.contains('-') && text.split('-').all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));
+        (words && *text != super::SELF) || ["damaged", "conflict", "role", "revoked"].contains(text)
+    };
+    let codes: std::collections::BTreeSet<&str> =
+        rules.iter().flat_map(|text| text.split('"').filter(is_code)).collect();
+    let missing: Vec<_> = codes
+        .iter()
+        .filter(|code| {
+            let constant = code.to_uppercase().replace('-', "_");
+            !tests.contains(&format!("\"{code}\"")) && !tests.contains(&constant)
+        })
+        .collect();
+    assert!(missing.is_empty(), "no case for {missing:?}");
+    assert!(codes.len() >= 38, "{} codes: {codes:?}", codes.len());
+    // The harness keeps what its tests print, and this goes past it.
+    std::io::Write::write_all(&mut std::io::stderr(), format!("hostile sets: {} rules\n", codes.len()).as_bytes())
+        .unwrap();
+}
