@@ -22,6 +22,8 @@ AGENT_FLAGS = {
     "systemd_enable_support": "false",
     "resources": "cpus:1;mem:256;disk:100",
     "registration_backoff_factor": "10ms",
+    # How long an agent that comes back waits for the executors of its tasks, however quick they are.
+    "executor_reregistration_timeout": "500ms",
 }
 
 NODE_TOML = """\
@@ -114,7 +116,7 @@ class Cluster:
         self.agents = [Node(directory / f"agent{place}", "agent", port) for place, port in enumerate(ports[1:], 1)]
         self.nodes = [self.master, *self.agents]
         self.release, self.site = directory / "release", directory / "site"
-        self.release_url = self.site_url = None
+        self.release_url = self.site_url = self.tasks = None
 
     def dcos(self):
         """The path of the operator's program."""

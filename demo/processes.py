@@ -3,7 +3,8 @@
 Helpers detach themselves, and each starts a Mesos that must outlive it, so neither parents nor sessions tell whose a
 process is. But everything that the demo leaves running in the background is a program *below its own directory*: Mesos
 and the helpers run from the packages of their node, the repositories' server from a copy. `/proc/<pid>/exe` says so, also
-after the file has been removed.
+after the file has been removed. Tasks run whatever they are told to: their environment names a sandbox below the directory,
+and that of the framework which launches them has a mark of our own.
 """
 
 import os
@@ -12,18 +13,24 @@ import time
 from pathlib import Path
 
 
+# The variable that marks a process which is no program of the directory.
+MARK = "DCOS_BITS_DEMO"
+
+
 def of(directory):
-    """The living processes whose program lies below `directory`."""
+    """The living processes whose program, or whose sandbox, lies below `directory`."""
     prefix = f"{directory.resolve()}/"
+    marks = tuple(f"{name}={directory.resolve()}".encode() for name in ("MESOS_SANDBOX", "MESOS_DIRECTORY", MARK))
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
             program = os.readlink(entry / "exe")
+            environment = (entry / "environ").read_bytes().split(b"\0")
         except OSError:
             continue  # it has ended meanwhile, or is somebody else's
-        if program.startswith(prefix):
+        if program.startswith(prefix) or any(each.startswith(marks) for each in environment):
             found.append(int(entry.name))
     return found
 

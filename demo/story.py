@@ -1,7 +1,7 @@
 """A real Mesos cluster on loopback, upgraded by its own modules.
 
-One master and three agents on Mesos 1.10.0, as ordinary processes with their own packages. They are upgraded, get a
-module, are offered one that can't work, and one that crashes. What is shown is also checked: the demo ends with 1 and
+One master and three agents on Mesos 1.10.0, as ordinary processes with their own packages, and a task on each agent. They
+are upgraded, get a module, are offered one that can't work, and one that crashes; the tasks run on through all of it. What is shown is also checked: the demo ends with 1 and
 the reason if anything is not as it says. Nothing is left behind, unless --keep is given.
 """
 
@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 
 import cluster as cluster_module
+from tasks import Tasks
 from show import Failed, chapter, check, complain, get, run, say, until
 
 TREE = Path(__file__).resolve().parent.parent
@@ -54,6 +55,9 @@ def set_up(cluster):
     run("dcos", "slave", "list")
     for node in cluster.nodes:
         check(f"{node.name} ({node.role}) answers /version with {OLD}", node.version() == OLD)
+    cluster.tasks = Tasks(cluster)
+    cluster.tasks.note(f"on {OLD}")
+    cluster.tasks.table()
 
 
 def upgrade(cluster):
@@ -69,6 +73,9 @@ def upgrade(cluster):
         check(f"{node.name} ({node.role}) answers /version with {NEW}", node.version() == NEW)
     until("the master lists every agent again", lambda: cluster.agent_ids() == ids)
     check(f"{cluster.master.url}/master/slaves lists all three as active, under the ids they had", True)
+    cluster.tasks.note(f"upgraded to {NEW}")
+    cluster.tasks.table()
+    check("every task is the process that it was, under an agent of the new Mesos", cluster.tasks.unchanged())
 
 
 def install(cluster):
@@ -111,6 +118,10 @@ def crash(cluster):
     until("every node runs the set that it ran",
           lambda: all(node.packages() == sets[node.name] for node in cluster.nodes))
     check(f"{restarted[0].name} put its old set back by itself", True)
+    cluster.tasks.note(f"{restarted[0].name} rolled back")
+    cluster.tasks.table()
+    check("every task is the process that it was, also where the set was rolled back", cluster.tasks.unchanged())
+    check("the framework has heard of no other state since they run", cluster.tasks.run_on())
     run("dcos", "deploy", "explain", restarted[0].name)
     run("dcos", "deploy", "status")
 
