@@ -4,6 +4,7 @@
 //! - [`pkg`]: the program for a machine's packages
 //! - [`helper`]: the program that restarts a node's Mesos and outlives it
 //! - [`node`]: the program that serves a node's endpoints without Mesos
+//! - [`sim`]: the program that runs the controller of deployments against simulated clusters
 //! - [`client`]: asking the endpoints of a cluster
 //! - `progress`: how far what is fetched is
 //! - [`usage`]: command lines that are not understood
@@ -20,4 +21,5 @@ pub mod output;
 pub mod pkg;
 mod progress;
 pub mod repo;
+pub mod sim;
 pub mod usage;

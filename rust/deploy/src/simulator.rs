@@ -230,7 +230,11 @@ impl World {
     /// Somebody asks for a deployment, if it can be planned.
     fn asks_for(&mut self, request: &CreateDeployment) -> Result<(), String> {
         let cluster: Vec<Observed> = self.nodes.iter().map(|node| node.observed(&self.nodes[0].name)).collect();
-        let draft = plan(request, &cluster).map_err(|findings| findings[0].code.clone())?;
+        let mut draft = plan(request, &cluster).map_err(|findings| findings[0].code.clone())?;
+        // For the plan everything counts as local, so that no repository is needed here; it is fetched all the same.
+        for node in draft.nodes.iter_mut().filter(|node| node.left.is_none()) {
+            node.fetch = node.to.iter().filter(|id| !node.from.contains(id)).cloned().collect();
+        }
         self.at(self.now + 30, Happening::Says(Order::Create(Box::new(draft))));
         Ok(())
     }
@@ -250,6 +254,7 @@ impl World {
                 state: AttemptState::Confirmed,
                 detail: String::new(),
                 time: self.clock().wall,
+                status_port: None,
             };
             let at = self.now + self.random.below(90_000);
             self.at(at, Happening::Says(Order::Ping(ping)));
