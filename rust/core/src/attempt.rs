@@ -133,4 +133,7 @@ pub struct Ping {
     pub detail: String,
     /// When it was entered.
     pub time: Timestamp,
+    /// The port on which the node's helper answers `GET /restart/status` while no Mesos does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_port: Option<u16>,
 }

@@ -193,8 +193,6 @@ pub struct HealthFacts {
     pub deadlines: BTreeMap<String, f64>,
     /// How long a spent ticket may wait for the helper before the order counts as stale.
     pub order_life: f64,
-    /// How long a process may take to vanish after SIGKILL.
-    pub kill_deadline: f64,
     /// The waits between two tries of a lost node's previous set double from this one…
     pub first_retry: f64,
     /// …to this one.
@@ -290,7 +288,6 @@ impl Default for HealthFacts {
             checks: Vec::new(),
             deadlines: BTreeMap::new(),
             order_life: 60.0,
-            kill_deadline: 10.0,
             first_retry: 2.0,
             last_retry: 300.0,
             living_retry: 120.0,
@@ -374,7 +371,6 @@ impl NodeConfig {
             ("health.register_deadline", self.health.register_deadline),
             ("health.stop_deadline", self.health.stop_deadline),
             ("health.order_life", self.health.order_life),
-            ("health.kill_deadline", self.health.kill_deadline),
             ("health.first_retry", self.health.first_retry),
             ("health.last_retry", self.health.last_retry),
             ("health.living_retry", self.health.living_retry),

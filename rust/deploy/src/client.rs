@@ -1,5 +1,7 @@
 //! Nodes over HTTP: what the controller asks, each question with a deadline.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dcos_api::types::deploy::PlannedNode;
@@ -12,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::event::{Answer, Fetching, Request, Ticket, Trouble};
+use crate::trust::Trust;
 
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -31,6 +34,9 @@ pub struct NodeClient {
     http: reqwest::Client,
     /// The origin that nodes report to, if their configuration names it.
     report_to: Option<String>,
+    trust: Trust,
+    /// Where the helpers of nodes answer while their Mesos does not, by the origin of the node: as their pings say.
+    helpers: Arc<Mutex<BTreeMap<String, u16>>>,
 }
 
 /// Where an answer comes from, if from anywhere.
@@ -50,11 +56,11 @@ pub enum Directed {
 pub struct ClientError(#[source] reqwest::Error);
 
 impl NodeClient {
-    /// A client; nodes are asked to report to `report_to`.
+    /// A client; nodes are asked to report to `report_to`, and shown credentials where `trust` says so.
     ///
     /// # Errors
     /// If TLS can't be set up.
-    pub fn new(report_to: Option<String>) -> Result<Self, ClientError> {
+    pub fn new(report_to: Option<String>, trust: Trust) -> Result<Self, ClientError> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             // Nodes are asked directly, whatever the environment of Mesos says, and are not followed elsewhere.
@@ -63,7 +69,7 @@ impl NodeClient {
             .user_agent(concat!("dcos-bits/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(ClientError)?;
-        Ok(Self { http, report_to })
+        Ok(Self { http, report_to, trust, helpers: Arc::default() })
     }
 
     /// Asks a node what the controller wants to know. [`Request::Cancel`] has no answer.
@@ -124,12 +130,32 @@ impl NodeClient {
         self.get(url, "/pkg/available", SLOW).await
     }
 
-    /// Where a node's restarts stand: `GET /restart/status`.
+    /// Where a node's restarts stand: `GET /restart/status`, asked of its helper where its Mesos does not answer.
     ///
     /// # Errors
-    /// If it does not answer, or says no.
+    /// If neither answers, or says no.
     pub async fn status(&self, url: &str) -> Result<RestartStatus, Trouble> {
-        self.get(url, "/restart/status", QUICK).await
+        let answer = self.get(url, "/restart/status", QUICK).await;
+        match (&answer, self.helper_of(url)) {
+            (Err(Trouble::Unreachable(_)), Some(helper)) => {
+                // What the node itself did not say is the better reason if the helper is silent too.
+                self.get(&helper, "/restart/status", QUICK).await.or(answer)
+            }
+            _ => answer,
+        }
+    }
+
+    /// Remembers the port on which the helper of the node at `url` answers while its Mesos does not.
+    pub fn learn_helper(&self, url: &str, port: u16) {
+        self.helpers.lock().unwrap_or_else(PoisonError::into_inner).insert(url.trim_end_matches('/').to_owned(), port);
+    }
+
+    /// The helper's origin: only the port is taken from a ping, so that no ping leads elsewhere than to its node.
+    fn helper_of(&self, url: &str) -> Option<String> {
+        let url = url.trim_end_matches('/');
+        let port = *self.helpers.lock().unwrap_or_else(PoisonError::into_inner).get(url)?;
+        let (host, _) = url.rsplit_once(':')?;
+        Some(format!("{host}:{port}"))
     }
 
     /// Fills in what a node says that the restart of a plan would do. Only a node that has everything can say.
@@ -185,7 +211,11 @@ impl NodeClient {
 
     /// A request with our credentials, where they may go.
     fn authorized(&self, method: Method, address: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, address)
+        let request = self.http.request(method, address);
+        match self.trust.for_address(address) {
+            Some(credential) => request.basic_auth(&credential.principal, Some(&credential.secret)),
+            None => request,
+        }
     }
 
     /// `GET` of JSON from any server, such as the master's own endpoints.

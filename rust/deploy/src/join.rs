@@ -50,6 +50,8 @@ pub struct Token {
     pub group: String,
     /// What the new node will be.
     pub role: Role,
+    /// What the new node shall run, if that was said.
+    pub set: Option<PackageSet>,
     /// Who asked for it.
     pub created_by: Option<String>,
     /// When.
@@ -97,6 +99,9 @@ pub fn mint(
     if request.group.is_empty() {
         return Err(refused("it names no group"));
     }
+    if request.set.as_ref().is_some_and(PackageSet::is_empty) {
+        return Err(refused("the empty set can't run"));
+    }
     if life.is_zero() || life > LONGEST_LIFE {
         return Err(refused("it must be good for 1 s to 30 days"));
     }
@@ -107,6 +112,7 @@ pub fn mint(
         format: FORMAT,
         group: request.group.clone(),
         role: request.role,
+        set: request.set.clone(),
         created_by: by.map(str::to_owned),
         created_at: now,
         expires_at,
@@ -201,7 +207,10 @@ impl DeployHandle {
     }
 
     async fn answer(&self, token: &Token, config: &NodeConfig) -> Result<JoinAnswer, Problem> {
-        let set = self.wanted(&token.group, token.role).await?;
+        let set = match &token.set {
+            Some(set) => set.clone(),
+            None => self.wanted(&token.group, token.role).await?,
+        };
         let config = config.clone();
         let (role, group) = (token.role, token.group.clone());
         let read = tokio::task::spawn_blocking(move || told(&config, role, group, set));
@@ -209,7 +218,10 @@ impl DeployHandle {
     }
 
     /// What the nodes of a group run: what they should run, or, where no deployment ever said, what they all do run.
-    async fn wanted(&self, group: &str, role: Role) -> Result<PackageSet, Problem> {
+    ///
+    /// # Errors
+    /// `no-desired-set` if nobody knows, or that the controller can't act now.
+    pub async fn wanted(&self, group: &str, role: Role) -> Result<PackageSet, Problem> {
         if let Some(set) = self.desired(group.to_owned()).await? {
             return Ok(set);
         }
@@ -230,7 +242,7 @@ impl DeployHandle {
             (Some(_), false) => Err(refused("its nodes differ".to_owned())
                 .hint("deploy one set to the whole group; then its new nodes get the same")),
             (None, _) => Err(refused(format!("no {role} of it answers"))
-                .hint("start the group's first node with `dcos-restart-helper bootstrap --set ID…`")),
+                .hint("say it when the token is made: `dcos slave token --group GROUP --set ID…`")),
         }
     }
 

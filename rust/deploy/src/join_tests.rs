@@ -12,7 +12,7 @@ use super::{LIFE, Minted, Token, judge, mint, told};
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn request(expires_in: Option<u64>) -> TokenRequest {
-    TokenRequest { group: "agents".to_owned(), role: Role::Agent, expires_in }
+    TokenRequest { group: "agents".to_owned(), role: Role::Agent, set: None, expires_in }
 }
 
 fn minted() -> (Minted, Token) {

@@ -326,7 +326,16 @@ fn a_ping_hastens_a_poll_and_is_not_believed() {
     let ping = |attempt: &str, node: &str| {
         let (attempt, node, detail) = (attempt.to_owned(), node.to_owned(), String::new());
         let time = "2026-11-20T12:00:00Z".parse().unwrap();
-        Order::Ping(Ping { protocol: 1, node, attempt, sequence: 1, state: AttemptState::Confirmed, detail, time })
+        Order::Ping(Ping {
+            protocol: 1,
+            node,
+            attempt,
+            sequence: 1,
+            state: AttemptState::Confirmed,
+            detail,
+            time,
+            status_port: None,
+        })
     };
     for (attempt, node) in
         [("d1-0-1", "a9:5051"), ("d1-0-2", "a0:5051"), ("d1-0-0", "a0:5051"), ("d1-9-1", "a0:5051"), ("x", "")]

@@ -239,6 +239,7 @@ async fn orders_and_pings_that_make_no_sense_are_refused() {
         state: AttemptState::Confirmed,
         detail: String::new(),
         time: "2026-11-22T15:00:00Z".parse().unwrap(),
+        status_port: None,
     };
     let name = cluster.name(0);
     assert_eq!(handle.ping(ping("d1-0-1", &name)).await.unwrap().acknowledged, 7);

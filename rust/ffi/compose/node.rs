@@ -131,9 +131,10 @@ impl NodeBackend for Node {
     }
 
     fn begin(&self, request: BeginRequest) -> Result<BeginAnswer, Problem> {
-        let BeginRequest { set, attempt, term, report_to, dry_run, retry_failed, allow_task_loss, clean } = request;
+        let BeginRequest { set, attempt, term, report_to, dry_run, retry_failed, allow_task_loss, clean, yes } =
+            request;
         let request =
-            dcos_restart::Request { set, attempt, term, report_to, dry_run, retry_failed, allow_task_loss, clean };
+            dcos_restart::Request { set, attempt, term, report_to, dry_run, retry_failed, allow_task_loss, clean, yes };
         let begun = self.restart.begin(&request)?;
         let plan = begun.plan;
         Ok(BeginAnswer {

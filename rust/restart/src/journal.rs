@@ -81,6 +81,10 @@ pub struct Journal {
     pub failure: Option<String>,
     /// How often the previous set was tried again.
     pub retries: u32,
+    /// Whether the work directory is wiped before the wanted set is started. Left out where it is not, so that a release
+    /// that does not know it reads every other journal.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clean: bool,
     /// Whether everything that follows the end of an attempt is done.
     pub closed: bool,
 }

@@ -4,11 +4,13 @@
 //! [`health::watch`] (whether a Mesos is well). Doing is elsewhere:
 //!
 //! - [`service`]: `begin`, `go`, `cancel`, `status`: what runs inside Mesos
+//! - [`preflight`]: what the machine must have; [`clean`]: which work directory may be wiped
 //! - [`journal`], [`records`]: what is durable
 //! - [`execute`]: walks the journal, step by step
 //! - [`supervisor`]: who stops and starts Mesos; [`health::probe`]: who asks it
 //! - [`worker`], [`guard`]: the helper, which outlives Mesos; [`kick`]: how it is woken
 //! - [`original`]: the Mesos that was here before us, which can be gone back to
+//! - [`lost`]: who answers while no Mesos does
 //! - [`outbox`]: status pings to the deploy module
 //! - [`moment`], [`host`]: the clock of deadlines, processes, locks
 //!
@@ -16,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clean;
 pub mod execute;
 pub mod guard;
 pub mod health;
@@ -23,11 +26,13 @@ pub mod host;
 pub mod http;
 pub mod journal;
 pub mod kick;
+pub mod lost;
 pub mod moment;
 pub mod original;
 pub mod outbox;
 pub mod phase;
 pub mod plan;
+pub mod preflight;
 pub mod records;
 pub mod service;
 pub mod supervisor;

@@ -165,6 +165,7 @@ impl Courier {
             state: report.state,
             detail: report.detail,
             time: report.changed_at,
+            status_port: crate::lost::port(),
         };
         let letter = Letter { format: 1, report_to, ping };
         let counter = Counter { format: 1, sequence, last: Some(what) };

@@ -3,7 +3,7 @@
 use dcos_core::attempt::AttemptState;
 use dcos_core::node::NodeConfig;
 use dcos_core::ports::Generation;
-use dcos_core::validate::Report;
+use dcos_core::validate::{Finding, Report};
 use dcos_core::{ExitCode, PackageSet, Problem};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -35,9 +35,12 @@ pub struct Request {
     /// Go on although tasks will die.
     #[serde(default)]
     pub allow_task_loss: bool,
-    /// Wipe the work directory.
+    /// Wipe the work directory: every task ends, and the agent gets a new id.
     #[serde(default)]
     pub clean: bool,
+    /// The confirmation that `clean` needs.
+    #[serde(default)]
+    pub yes: bool,
 }
 
 /// The tasks that a restart of Mesos kills: those of frameworks that do not checkpoint.
@@ -77,6 +80,10 @@ pub struct Facts<'a> {
     pub failed: Option<&'a FailedSet>,
     /// What validation says of the wanted set.
     pub report: &'a Report,
+    /// What the machine lacks.
+    pub machine: &'a [Finding],
+    /// Why the work directory can't be wiped, where that is asked for.
+    pub unclean: &'a [Finding],
     /// The tasks that would die.
     pub doomed: &'a Doomed,
     /// How long Mesos was absent in the last confirmed attempt.
@@ -89,6 +96,8 @@ pub struct Facts<'a> {
 pub enum PlanStep {
     /// End the running Mesos.
     Stop,
+    /// End the tasks and wipe the work directory.
+    Wipe,
     /// Move `active`.
     Switch,
     /// Start the new Mesos.
@@ -102,6 +111,7 @@ impl PlanStep {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Stop => "stop",
+            Self::Wipe => "wipe",
             Self::Switch => "switch",
             Self::Start => "start",
             Self::Watch => "watch",
@@ -169,9 +179,50 @@ pub enum Refusal {
     /// Tasks would die.
     #[error("{} of frameworks that do not checkpoint would die: {}", tasks(.0.len()), list(.0))]
     TaskLoss(Vec<String>),
-    /// Wiping the work directory was asked for.
-    #[error("a clean restart is not offered by this release")]
-    CleanUnsupported,
+    /// The machine lacks something that Mesos needs.
+    #[error("this machine is not ready for a restart: {} found", count(.0.len()))]
+    NotReady(Vec<Finding>),
+    /// Wiping the work directory was asked for and not confirmed.
+    #[error("a clean restart wipes `{work_dir}`, {tasks} would end, and the agent gets a new id")]
+    CleanUnconfirmed {
+        /// The directory.
+        work_dir: String,
+        /// How many tasks, in words.
+        tasks: String,
+    },
+    /// The work directory must not be wiped.
+    #[error("the work directory is not wiped: {} found", count(.0.len()))]
+    CleanUnsafe(Vec<Finding>),
+}
+
+impl Refusal {
+    /// Each reason by itself: those of a report, or the sentence.
+    fn findings(&self) -> Vec<Finding> {
+        match self {
+            Self::InvalidSet(report) => report.problems.clone(),
+            Self::NotReady(findings) | Self::CleanUnsafe(findings) => findings.clone(),
+            other => {
+                let problem = Problem::from(other.clone());
+                vec![Finding {
+                    code: problem.name().to_owned(),
+                    packages: Vec::new(),
+                    message: problem.detail,
+                    hint: problem.hints.into_iter().next(),
+                }]
+            }
+        }
+    }
+}
+
+/// Every reason against a restart as one problem: the first one's, with all of them in it.
+pub fn refuse_all(refusals: Vec<Refusal>) -> Option<Problem> {
+    let findings: Vec<Finding> = refusals.iter().flat_map(Refusal::findings).collect();
+    let several = refusals.len() > 1;
+    let mut problem = Problem::from(refusals.into_iter().next()?);
+    if several {
+        problem.problems = findings;
+    }
+    Some(problem)
 }
 
 fn word(state: &AttemptState) -> String {
@@ -224,55 +275,76 @@ impl From<Refusal> for Problem {
             Refusal::TaskLoss(_) => {
                 problem(ExitCode::Refused, "task-loss").hint("`--allow-task-loss` goes on all the same")
             }
-            Refusal::CleanUnsupported => problem(ExitCode::Refused, "clean-unsupported"),
+            Refusal::NotReady(findings) => {
+                let mut problem = problem(ExitCode::Refused, "not-ready");
+                problem.problems.clone_from(findings);
+                problem
+            }
+            Refusal::CleanUnconfirmed { .. } => {
+                problem(ExitCode::Refused, "clean-unconfirmed").hint("`--yes` (over HTTP `\"yes\": true`) confirms it")
+            }
+            Refusal::CleanUnsafe(findings) => {
+                let mut problem = problem(ExitCode::Refused, "clean-unsafe");
+                problem.problems.clone_from(findings);
+                problem
+            }
         }
     }
 }
 
 /// What the restart that `request` asks for would do, or the first reason against it.
 ///
-/// The order of the reasons is that in which they help: what the caller got wrong, then what stands in the way now, then
-/// what is wrong with the set, last what may be overridden.
-///
 /// # Errors
 /// The refusal.
 pub fn plan(request: &Request, facts: Facts<'_>) -> Result<Plan, Refusal> {
+    let (plan, refusals) = foresee(request, facts);
+    refusals.into_iter().next().map_or(Ok(plan), Err)
+}
+
+/// What the restart that `request` asks for would do, and every reason against it.
+///
+/// The order of the reasons is that in which they help: what the caller got wrong, then what stands in the way now, then
+/// what is wrong with the set or the machine, last what may be overridden.
+pub fn foresee(request: &Request, facts: Facts<'_>) -> (Plan, Vec<Refusal>) {
+    let mut refusals = Vec::new();
     if !is_attempt_name(&request.attempt) {
-        return Err(Refusal::InvalidAttempt(request.attempt.clone()));
-    }
-    if request.clean {
-        return Err(Refusal::CleanUnsupported);
+        refusals.push(Refusal::InvalidAttempt(request.attempt.clone()));
     }
     if let Some(origin) = &request.report_to
         && crate::outbox::origin_of(origin).is_none_or(|origin| !crate::outbox::is_allowed(&origin, facts.node))
     {
-        return Err(Refusal::OriginNotAllowed(origin.clone()));
+        refusals.push(Refusal::OriginNotAllowed(origin.clone()));
     }
     // Term 0 is a person at the node, who outranks no controller and is outranked by none.
     if request.term != 0 && request.term < facts.term {
-        return Err(Refusal::OldTerm { given: request.term, seen: facts.term });
+        refusals.push(Refusal::OldTerm { given: request.term, seen: facts.term });
     }
     if let Some(last) = facts.last
         && !last.over
     {
-        return Err(Refusal::AttemptRunning { attempt: last.attempt.clone(), state: last.state });
-    }
-    if facts.last.is_some_and(|last| last.attempt == request.attempt) || facts.known_attempts.contains(&request.attempt)
+        refusals.push(Refusal::AttemptRunning { attempt: last.attempt.clone(), state: last.state });
+    } else if facts.last.is_some_and(|last| last.attempt == request.attempt)
+        || facts.known_attempts.contains(&request.attempt)
     {
-        return Err(Refusal::AttemptKnown(request.attempt.clone()));
+        refusals.push(Refusal::AttemptKnown(request.attempt.clone()));
     }
+    // A clean restart into the same set is one that changes something all the same.
     if let Some(active) = facts.active
         && active.set == request.set
+        && !request.clean
     {
-        return Err(Refusal::AlreadyActive { generation: active.number });
+        refusals.push(Refusal::AlreadyActive { generation: active.number });
     }
     if !facts.report.valid {
-        return Err(Refusal::InvalidSet(facts.report.clone()));
+        refusals.push(Refusal::InvalidSet(facts.report.clone()));
+    }
+    if !facts.machine.is_empty() {
+        refusals.push(Refusal::NotReady(facts.machine.to_vec()));
     }
     if let Some(failed) = facts.failed
         && !request.retry_failed
     {
-        return Err(Refusal::FailedBefore(Box::new(failed.clone())));
+        refusals.push(Refusal::FailedBefore(Box::new(failed.clone())));
     }
     let mut notes: Vec<String> = facts.report.notes.iter().map(|note| note.message.clone()).collect();
     let tasks_lost = match facts.doomed {
@@ -282,17 +354,28 @@ pub fn plan(request: &Request, facts: Facts<'_>) -> Result<Plan, Refusal> {
             Vec::new()
         }
     };
-    if !tasks_lost.is_empty() && !request.allow_task_loss {
-        return Err(Refusal::TaskLoss(tasks_lost));
+    let mut steps = vec![PlanStep::Stop, PlanStep::Switch, PlanStep::Start, PlanStep::Watch];
+    if request.clean {
+        steps.insert(1, PlanStep::Wipe);
+        if !facts.unclean.is_empty() {
+            refusals.push(Refusal::CleanUnsafe(facts.unclean.to_vec()));
+        }
+        if !request.yes {
+            let work_dir = facts.node.mesos.work_dir.display().to_string();
+            refusals.push(Refusal::CleanUnconfirmed { work_dir, tasks: tasks(tasks_lost.len()) });
+        }
+    } else if !tasks_lost.is_empty() && !request.allow_task_loss {
+        refusals.push(Refusal::TaskLoss(tasks_lost.clone()));
     }
-    Ok(Plan {
+    let plan = Plan {
         from: facts.active.map(|active| active.set.clone()).unwrap_or_default(),
         to: request.set.clone(),
-        steps: vec![PlanStep::Stop, PlanStep::Switch, PlanStep::Start, PlanStep::Watch],
+        steps,
         tasks_lost,
         absence_estimate_ms: facts.last_absence_ms,
         notes,
-    })
+    };
+    (plan, refusals)
 }
 
 fn is_attempt_name(text: &str) -> bool {

@@ -6,7 +6,7 @@ use dcos_core::ports::Generation;
 use dcos_core::validate::{Finding, Report};
 use dcos_core::{PackageSet, Problem};
 
-use super::{Doomed, Facts, LastAttempt, PlanStep, Refusal, Request, plan};
+use super::{Doomed, Facts, LastAttempt, PlanStep, Refusal, Request, foresee, plan, refuse_all};
 use crate::records::FailedSet;
 
 fn set(ids: &[&str]) -> PackageSet {
@@ -21,6 +21,8 @@ struct Situation {
     term: u64,
     failed: Option<FailedSet>,
     report: Report,
+    machine: Vec<Finding>,
+    unclean: Vec<Finding>,
     doomed: Doomed,
 }
 
@@ -42,25 +44,34 @@ impl Situation {
             term: 7,
             failed: None,
             report: Report { valid: true, ..Report::default() },
+            machine: vec![],
+            unclean: vec![],
             doomed: Doomed::Known(vec![]),
         }
     }
 
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            node: &self.node,
+            active: self.active.as_ref(),
+            last: self.last.as_ref(),
+            known_attempts: &self.known,
+            term: self.term,
+            failed: self.failed.as_ref(),
+            report: &self.report,
+            machine: &self.machine,
+            unclean: &self.unclean,
+            doomed: &self.doomed,
+            last_absence_ms: Some(900),
+        }
+    }
+
     fn plan(&self, request: &Request) -> Result<super::Plan, Refusal> {
-        plan(
-            request,
-            Facts {
-                node: &self.node,
-                active: self.active.as_ref(),
-                last: self.last.as_ref(),
-                known_attempts: &self.known,
-                term: self.term,
-                failed: self.failed.as_ref(),
-                report: &self.report,
-                doomed: &self.doomed,
-                last_absence_ms: Some(900),
-            },
-        )
+        plan(request, self.facts())
+    }
+
+    fn foresee(&self, request: &Request) -> (super::Plan, Vec<Refusal>) {
+        foresee(request, self.facts())
     }
 }
 
@@ -98,7 +109,12 @@ fn each_reason_against_it_has_its_name_and_its_sentence() {
     let cases = [
         (calm(), Request { attempt: "a b".to_owned(), ..request() }, "invalid-attempt", "`a b` can't name an attempt"),
         (calm(), Request { attempt: String::new(), ..request() }, "invalid-attempt", "`` can't name"),
-        (calm(), Request { clean: true, ..request() }, "clean-unsupported", "a clean restart is not offered"),
+        (
+            calm(),
+            Request { clean: true, ..request() },
+            "clean-unconfirmed",
+            "a clean restart wipes `/w`, 0 tasks would",
+        ),
         (
             calm(),
             Request { report_to: Some("http://10.0.0.9:5050/x".to_owned()), ..request() },
@@ -163,4 +179,38 @@ fn an_attempt_that_is_over_and_a_person_without_a_term_stand_in_nobodys_way() {
     situation.plan(&Request { report_to: Some("https://watcher.example:443/cb".to_owned()), ..request() }).unwrap();
     situation.active = None;
     assert!(situation.plan(&request()).unwrap().from.is_empty());
+}
+
+#[test]
+fn who_only_asks_is_told_everything_at_once() {
+    let finding =
+        |code: &str| Finding { code: code.to_owned(), packages: vec![], message: code.to_owned(), hint: None };
+    let situation = Situation {
+        report: Report { valid: false, problems: vec![finding("no-mesos"), finding("no-config")], notes: vec![] },
+        machine: vec![finding("disk-space")],
+        doomed: Doomed::Known(vec!["f/t".to_owned()]),
+        ..Situation::calm()
+    };
+    let (plan, refusals) = situation.foresee(&request());
+    assert_eq!(plan.tasks_lost, ["f/t"], "what would happen is told all the same");
+    let problem = refuse_all(refusals).unwrap();
+    assert_eq!(problem.name(), "invalid-set");
+    let codes: Vec<&str> = problem.problems.iter().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(codes, ["no-mesos", "no-config", "disk-space", "task-loss"]);
+    assert_eq!(refuse_all(vec![]), None);
+}
+
+#[test]
+fn a_clean_restart_is_confirmed_safe_and_may_be_of_the_same_set() {
+    let mut situation = Situation::calm();
+    situation.doomed = Doomed::Known(vec!["f/t".to_owned()]);
+    let clean = Request { clean: true, yes: true, set: set(&["mesos--1.10.0", "c--1"]), ..request() };
+    let plan = situation.plan(&clean).unwrap();
+    let steps = [PlanStep::Stop, PlanStep::Wipe, PlanStep::Switch, PlanStep::Start, PlanStep::Watch];
+    assert_eq!((plan.steps.as_slice(), plan.tasks_lost.len()), (steps.as_slice(), 1));
+    let (name, detail) = refused(&situation, &Request { yes: false, ..clean.clone() });
+    assert_eq!((name.as_str(), detail.contains("one task would end")), ("clean-unconfirmed", true), "{detail}");
+    situation.unclean =
+        vec![Finding { code: "clean-unsafe".to_owned(), packages: vec![], message: "in use".to_owned(), hint: None }];
+    assert_eq!(refused(&situation, &clean).0, "clean-unsafe");
 }

@@ -10,24 +10,25 @@ use std::time::Duration;
 use dcos_core::attempt::{AttemptReport, AttemptState};
 use dcos_core::clock::{Clock, SystemClock};
 use dcos_core::node::NodeConfig;
-use dcos_core::ports::NodeStore;
+use dcos_core::ports::{Generation, NodeStore};
+use dcos_core::validate::{Finding, Report};
 use dcos_core::{ExitCode, PackageSet, Problem, Role, Sha256};
 use serde::{Deserialize, Serialize};
 
+use crate::clean;
+use crate::health::tasks::{Inhabitants, inhabitants};
 use crate::host::{self, Lock};
 use crate::journal::{FORMAT, Journal, Ticket};
 use crate::kick;
 use crate::moment::Moment;
 use crate::phase::{Event, Phase};
-use crate::plan::{Doomed, Facts, LastAttempt, Plan, Request, plan};
+use crate::plan::{Doomed, Facts, LastAttempt, Plan, Refusal, Request, foresee, refuse_all};
+use crate::preflight;
 use crate::records;
 
 /// How long a ticket may be spent. Long enough for a controller that asks others in between, short enough that a halt
 /// can wait for it.
 pub const TICKET_LIFE: Duration = Duration::from_secs(10);
-
-/// How long a spent ticket may wait for the helper before the order counts as stale.
-pub const ORDER_LIFE: Duration = Duration::from_secs(60);
 
 /// The answer of [`Restart::begin`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,57 +97,47 @@ pub struct Restart {
     clock: Arc<dyn Clock>,
 }
 
+/// What was found out before a decision.
+struct Looked {
+    report: Report,
+    machine: Vec<Finding>,
+    unclean: Vec<Finding>,
+    doomed: Doomed,
+}
+
 impl Restart {
     /// Of the node that `node_file` describes and `store` keeps. Touches nothing.
     pub fn new(store: Arc<dyn NodeStore>, node: NodeConfig, node_file: PathBuf) -> Self {
         Self { store, node: Arc::new(node), node_file, clock: Arc::new(SystemClock) }
     }
 
-    /// Plans a restart and, unless it is a dry run, makes the new generation and answers a ticket.
+    /// Plans a restart and, unless it is a dry run, makes the new generation and answers a ticket. A refusal names the first
+    /// reason; that of a dry run names every one.
     ///
     /// # Errors
     /// Every [`crate::plan::Refusal`] under its name, a journal that can't be used, and the store's failures.
     pub fn begin(&self, request: &Request) -> Result<Begun, Problem> {
         crate::supervisor::supported(&self.node)?;
+        if request.dry_run {
+            return match self.preview(request)? {
+                (_, Some(problem)) => Err(problem),
+                (plan, None) => Ok(Begun {
+                    attempt: request.attempt.clone(),
+                    ticket: None,
+                    expires_in_ms: None,
+                    generation: None,
+                    plan,
+                }),
+            };
+        }
         // Asking Mesos and looking into packages takes a while, and the lock is what a helper at work waits for.
-        let doomed = self.doomed();
-        let report = self.store.validate(&request.set)?;
+        let looked = self.look(request)?;
         let _lock = self.lock()?;
         let last = self.journal()?;
-        let reports = records::reports(&*self.store)?;
-        let known: Vec<String> = reports.iter().map(|report| report.attempt.clone()).collect();
-        let active = self.store.active()?;
-        let digest = request.set.digest();
-        let failed = records::failed_sets(&*self.store)?.into_iter().find(|failed| failed.digest == digest);
-        let term = records::term(&*self.store)?;
-        let last_attempt = last.as_ref().map(|journal| LastAttempt {
-            attempt: journal.attempt.clone(),
-            state: journal.state(),
-            over: journal.phase.is_over(),
-        });
-        let facts = Facts {
-            node: &self.node,
-            active: active.as_ref(),
-            last: last_attempt.as_ref(),
-            known_attempts: &known,
-            term,
-            failed: failed.as_ref(),
-            report: &report,
-            doomed: &doomed,
-            last_absence_ms: reports
-                .iter()
-                .find(|report| report.state == AttemptState::Confirmed)
-                .and_then(|report| report.absence_ms),
-        };
-        let plan = plan(request, facts)?;
-        if request.dry_run {
-            return Ok(Begun {
-                attempt: request.attempt.clone(),
-                ticket: None,
-                expires_in_ms: None,
-                generation: None,
-                plan,
-            });
+        let (active, term) = (self.store.active()?, records::term(&*self.store)?);
+        let (plan, refusals) = self.weigh(request, &looked, last.as_ref(), active.as_ref(), term)?;
+        if let Some(refusal) = refusals.into_iter().next() {
+            return Err(refusal.into());
         }
         // The helper may not have come to it: the journal that is about to be replaced must leave its report.
         if let Some(last) = last.filter(|last| !last.closed) {
@@ -174,6 +165,84 @@ impl Restart {
             generation: journal.to,
             plan,
         })
+    }
+
+    /// What a restart would do, and everything against it, as one problem. Changes nothing.
+    ///
+    /// # Errors
+    /// A journal that can't be used, and the store's failures.
+    pub fn preview(&self, request: &Request) -> Result<(Plan, Option<Problem>), Problem> {
+        let looked = self.look(request)?;
+        let mut last = Journal::read(&*self.store, &self.node.name())?;
+        if let Some(journal) = last.as_mut().filter(|journal| is_stale(journal, &Moment::now(), &self.node)) {
+            *journal = self.moved(journal, Event::Expired, EXPIRED)?;
+        }
+        let (active, term) = (self.store.active()?, records::term(&*self.store)?);
+        let (plan, refusals) = self.weigh(request, &looked, last.as_ref(), active.as_ref(), term)?;
+        Ok((plan, refuse_all(refusals)))
+    }
+
+    /// Looks at everything that a decision needs and that takes a while.
+    fn look(&self, request: &Request) -> Result<Looked, Problem> {
+        let running = self.running()?;
+        let port = running.as_ref().map(|running| self.port_of(running.generation));
+        let machine = preflight::judge(&preflight::look(&self.node, port));
+        let Inhabitants { doomed, agent_id } = match self.node.role {
+            Role::Master => Inhabitants { doomed: Doomed::Known(Vec::new()), agent_id: None },
+            Role::Agent => inhabitants(&self.node, request.clean),
+        };
+        let mut report = self.store.validate(&request.set)?;
+        let mut unclean = Vec::new();
+        if request.clean {
+            // What the old agent left will not be there.
+            report = report.with_clean_work_dir();
+            let pid = running.as_ref().map(|running| running.pid);
+            if let Err(reasons) = clean::check(&self.node, agent_id.as_deref(), pid) {
+                unclean = reasons.iter().map(clean::Unsafe::finding).collect();
+            }
+        }
+        Ok(Looked { report, machine, unclean, doomed })
+    }
+
+    /// Where the Mesos of a generation was told to listen, if that can be told.
+    fn port_of(&self, generation: u64) -> Option<u16> {
+        let launch = self.store.launch(generation).ok()?;
+        let told = launch.environment.iter().find(|(name, _)| name == "MESOS_PORT");
+        told.and_then(|(_, port)| port.parse().ok())
+    }
+
+    fn weigh(
+        &self,
+        request: &Request,
+        looked: &Looked,
+        last: Option<&Journal>,
+        active: Option<&Generation>,
+        term: u64,
+    ) -> Result<(Plan, Vec<Refusal>), Problem> {
+        let reports = records::reports(&*self.store)?;
+        let known: Vec<String> = reports.iter().map(|report| report.attempt.clone()).collect();
+        let digest = request.set.digest();
+        let failed = records::failed_sets(&*self.store)?.into_iter().find(|failed| failed.digest == digest);
+        let last_attempt = last.map(|journal| LastAttempt {
+            attempt: journal.attempt.clone(),
+            state: journal.state(),
+            over: journal.phase.is_over(),
+        });
+        let confirmed = reports.iter().find(|report| report.state == AttemptState::Confirmed);
+        let facts = Facts {
+            node: &self.node,
+            active,
+            last: last_attempt.as_ref(),
+            known_attempts: &known,
+            term,
+            failed: failed.as_ref(),
+            report: &looked.report,
+            machine: &looked.machine,
+            unclean: &looked.unclean,
+            doomed: &looked.doomed,
+            last_absence_ms: confirmed.and_then(|report| report.absence_ms),
+        };
+        Ok(foresee(request, facts))
     }
 
     /// Spends a ticket: from here on the helper acts.
@@ -267,7 +336,7 @@ impl Restart {
         let mut last_attempts = records::reports(&*self.store)?;
         let mut attempt = None;
         if let Some(mut journal) = journal {
-            if is_stale(&journal, &Moment::now()) {
+            if is_stale(&journal, &Moment::now(), &self.node) {
                 // Nobody may have written it down yet: reading does not change the journal.
                 journal = self.moved(&journal, Event::Expired, EXPIRED)?;
             }
@@ -310,7 +379,7 @@ impl Restart {
     fn journal(&self) -> Result<Option<Journal>, Problem> {
         let Some(journal) = Journal::read(&*self.store, &self.node.name())? else { return Ok(None) };
         // Who plans holds the lock until the ticket is out: a plan that is found with the lock in hand lost its planner.
-        if journal.phase != Phase::Planned && !is_stale(&journal, &Moment::now()) {
+        if journal.phase != Phase::Planned && !is_stale(&journal, &Moment::now(), &self.node) {
             return Ok(Some(journal));
         }
         let expired = self.moved(&journal, Event::Expired, EXPIRED)?;
@@ -343,6 +412,7 @@ impl Restart {
             log: Vec::new(),
             failure: None,
             retries: 0,
+            clean: request.clean,
             closed: false,
         }
     }
@@ -369,25 +439,19 @@ impl Restart {
             Err(error) => Err(Problem::new(ExitCode::Conflict, "attempt-moved-on", error.to_string())),
         }
     }
-
-    fn doomed(&self) -> Doomed {
-        match self.node.role {
-            Role::Master => Doomed::Known(Vec::new()),
-            Role::Agent => crate::health::tasks::doomed(&self.node),
-        }
-    }
 }
 
 /// The detail of an attempt whose time ran out before anything was stopped.
 pub(crate) const EXPIRED: &str = "nobody went on in time; nothing was stopped";
 
 /// Whether an attempt waits for somebody whose time is over.
-pub(crate) fn is_stale(journal: &Journal, now: &Moment) -> bool {
+pub(crate) fn is_stale(journal: &Journal, now: &Moment, node: &NodeConfig) -> bool {
+    let order_life = Duration::try_from_secs_f64(node.health.order_life).unwrap_or_default();
     match (journal.phase, &journal.ticket) {
-        (Phase::Planned, _) => now.is_past(&journal.entered.after(ORDER_LIFE)),
+        (Phase::Planned, _) => now.is_past(&journal.entered.after(order_life)),
         (Phase::Staged, Some(ticket)) => now.is_past(&ticket.expires),
         (Phase::Staged, None) => true,
-        (Phase::Ordered, _) => now.is_past(&journal.entered.after(ORDER_LIFE)),
+        (Phase::Ordered, _) => now.is_past(&journal.entered.after(order_life)),
         _ => false,
     }
 }

@@ -21,6 +21,7 @@ use crate::health::probe::HttpProber;
 use crate::host::{Lock, state_directory};
 use crate::journal::Journal;
 use crate::kick::{self, Listener};
+use crate::lost::StatusWatch;
 use crate::outbox::Outbox;
 use crate::phase::Phase;
 use crate::supervisor::log::BoundedLog;
@@ -76,9 +77,12 @@ pub fn run(
     let log = BoundedLog::of_helper(&node.root);
     let under_systemd = units::is_used(node);
     let mut idle_since: Option<Instant> = None;
+    let mut status = StatusWatch::default();
     let mut complaint = String::new();
     tracing::info!(node = node.name(), "the helper is at work");
     loop {
+        // Before anything is stopped: from then on nobody else may answer.
+        status.keep(walker.is_walking().unwrap_or(false), store, node);
         let turn = match walker.step() {
             Ok(turn) => {
                 complaint.clear();

@@ -15,6 +15,9 @@ pub struct TokenRequest {
     /// What the new node shall be.
     #[serde(default = "agent")]
     pub role: Role,
+    /// What the new node shall run; what its group runs if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<PackageSet>,
     /// For how many seconds the token is good; an hour if nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,

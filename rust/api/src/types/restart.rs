@@ -31,6 +31,9 @@ pub struct BeginRequest {
     /// Wipe the work directory: every task dies and the agent gets a new id.
     #[serde(default)]
     pub clean: bool,
+    /// The confirmation that `clean` needs.
+    #[serde(default)]
+    pub yes: bool,
 }
 
 /// Answer of `POST /restart/begin`: 202 with a ticket, or 200 without one after a dry run.
@@ -60,7 +63,7 @@ pub struct RestartPlan {
     pub from: PackageSet,
     /// The wanted set.
     pub to: PackageSet,
-    /// The steps in their order: `stop`, `switch`, `start`, `watch`.
+    /// The steps in their order: `stop`, `wipe` (only if `clean`), `switch`, `start`, `watch`.
     pub steps: Vec<String>,
     /// The tasks that will die all the same, each as `<framework>/<task>`.
     pub tasks_lost: Vec<String>,

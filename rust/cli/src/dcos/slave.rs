@@ -1,13 +1,24 @@
 //! `dcos slave`: the agents, under the name that the command has had from the start.
 
-use dcos_api::types::deploy::ClusterNodes;
+use dcos_api::types::deploy::{ClusterNode, ClusterNodes};
 use dcos_api::types::join::{TokenAnswer, TokenRequest};
+use dcos_api::types::provision::{AddSlave, DecommissionSlave, Slaves};
 use dcos_core::{ExitCode, Problem, Role};
+use serde::Serialize;
 
 use super::args::Slave;
-use super::deploy;
+use super::{deploy, provision};
 use crate::client::Client;
 use crate::output::{Format, say};
+
+/// What `dcos slave list --json` prints: the agents as the controller sees them, and their machines where a provider is
+/// configured.
+#[derive(Debug, Serialize)]
+struct SlaveList {
+    nodes: Vec<ClusterNode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machines: Option<Slaves>,
+}
 
 /// Runs one of the commands.
 pub(super) async fn run(client: &Client, format: Format, command: Slave) -> Result<ExitCode, Problem> {
@@ -15,10 +26,29 @@ pub(super) async fn run(client: &Client, format: Format, command: Slave) -> Resu
         Slave::List => {
             let mut cluster: ClusterNodes = client.get("/deploy/nodes").await?;
             cluster.nodes.retain(|node| node.role == Role::Agent);
-            format.print(&cluster, |cluster| deploy::node_table(cluster.nodes.iter()));
+            let machines = provision::slaves(client).await?;
+            let listed = SlaveList { nodes: cluster.nodes, machines };
+            format.print(&listed, |listed| {
+                let nodes = deploy::node_table(listed.nodes.iter());
+                match &listed.machines {
+                    Some(machines) => format!("{nodes}\n{}", provision::machines(machines)),
+                    None => nodes,
+                }
+            });
         }
-        Slave::Token { group, role, expires } => {
-            let request = TokenRequest { group, role, expires_in: Some(expires) };
+        Slave::Add { count, class, dry_run, no_wait } => {
+            return provision::add(client, format, AddSlave { count, class, dry_run }, !no_wait).await;
+        }
+        Slave::Remove { agent, grace, keep_instance, yes, dry_run, no_wait } => {
+            let request = DecommissionSlave { agent, grace, keep_instance, dry_run };
+            return provision::remove(client, format, request, (yes, !no_wait)).await;
+        }
+        Slave::Operations => return provision::operations(client, format).await,
+        Slave::Operation { id, wait } => return provision::operation(client, format, &id, wait).await,
+        Slave::Cancel { id } => return provision::cancel(client, format, &id).await,
+        Slave::Token { group, role, set, expires } => {
+            let set = (!set.is_empty()).then(|| set.into_iter().collect());
+            let request = TokenRequest { group, role, set, expires_in: Some(expires) };
             let made: TokenAnswer = client.post("/deploy/tokens", &request).await?;
             if format == Format::Text {
                 let (role, group, until) = (made.role, &made.group, made.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"));

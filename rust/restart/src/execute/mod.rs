@@ -120,7 +120,7 @@ impl<S: Supervisor> Walker<S> {
         let Some(journal) = Journal::read(&*self.parts.store, &self.parts.node.name())? else { return Ok(Turn::Idle) };
         self.catch_up(&journal);
         let now = self.parts.ticks.now();
-        if is_stale(&journal, &now) {
+        if is_stale(&journal, &now, &self.parts.node) {
             return self.enter(&journal, Event::Expired, EXPIRED, |_| {});
         }
         let rebooted = journal.entered.boot != now.boot;

@@ -7,18 +7,12 @@ use dcos_core::ports::Launch;
 
 use super::words::{ended_back, reason, told};
 use super::{ASK_LATER_EVERY, TRY_AGAIN_AFTER, Turn, Walker, seconds, target};
+use crate::clean;
 use crate::health::watch::Outcome;
 use crate::health::{Finding, PROCESS, Subject, Verdict, checks};
 use crate::journal::Journal;
 use crate::phase::{Event, Phase, Step, Way};
 use crate::supervisor::{Life, Supervisor};
-
-/// The waits between two tries of a lost node's previous set double from the first to the last.
-const FIRST_RETRY: Duration = Duration::from_secs(2);
-const LAST_RETRY: Duration = Duration::from_secs(300);
-
-/// A Mesos that lives, even if not well, is not stopped for another try before this.
-const LIVING_RETRY: Duration = Duration::from_secs(120);
 
 impl<S: Supervisor> Walker<S> {
     /// Asks the old set the checks before it is stopped: what it can't tell is not held against the new one.
@@ -71,6 +65,12 @@ impl<S: Supervisor> Walker<S> {
     }
 
     pub(super) fn switch(&mut self, journal: &Journal, way: Way) -> Result<Turn, Problem> {
+        if way == Way::Forward
+            && journal.clean
+            && let Err(why) = self.wipe(journal)
+        {
+            return self.fail(journal, way, &format!("the work directory was not wiped: {why}"));
+        }
         let store = &*self.parts.store;
         let switched = target(journal).and_then(|generation| {
             let active = store.active()?.map(|active| active.number);
@@ -85,6 +85,14 @@ impl<S: Supervisor> Walker<S> {
             }
             Ok(()) => self.enter(journal, Event::Switched, &told(journal, way, "the set is active"), |_| {}),
             Err(problem) => self.fail(journal, way, &format!("can't make the set active: {}", problem.detail)),
+        }
+    }
+
+    /// Wipes the work directory, if it is still that of the agent that was looked at.
+    fn wipe(&self, journal: &Journal) -> Result<(), String> {
+        match clean::check(&self.parts.node, journal.agent_id.as_deref(), None) {
+            Ok(wipeable) => wipeable.wipe(),
+            Err(reasons) => Err(reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
         }
     }
 
@@ -146,13 +154,15 @@ impl<S: Supervisor> Walker<S> {
                 if right && self.ask(journal, Some(Way::Again), &launch) == Outcome::Well {
                     return self.enter(journal, Event::Well, &ended_back(journal, ""), |_| {});
                 }
-                Some(LIVING_RETRY)
+                Some(seconds(self.parts.node.health.living_retry))
             }
             Life::Ended(_) => Some(Duration::ZERO),
             // Nothing was tried yet since the machine was started.
             Life::Absent => None,
         };
-        let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(journal.retries.min(16))).min(LAST_RETRY);
+        let health = &self.parts.node.health;
+        let (first, last) = (seconds(health.first_retry), seconds(health.last_retry));
+        let doubled = first.saturating_mul(2_u32.saturating_pow(journal.retries.min(16))).min(last);
         let wait = least.map_or(Duration::ZERO, |least| doubled.max(least));
         let waited = self.parts.ticks.now().since(&journal.entered).unwrap_or(Duration::MAX);
         match wait.checked_sub(waited) {

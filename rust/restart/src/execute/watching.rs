@@ -110,7 +110,7 @@ impl<S: Supervisor> Walker<S> {
         let first_start = journal.from.is_none();
         let subject = Subject {
             mesos_version: launch.generation.mesos_version.clone(),
-            agent_id: journal.agent_id.clone().filter(|_| !first_start),
+            agent_id: journal.agent_id.clone().filter(|_| !first_start && !journal.clean),
         };
         let Some(watching) = &mut self.watch else { return Outcome::Pending("not asked yet".to_owned()) };
         let asked: Vec<_> = watching.watch.checks().cloned().collect();

@@ -146,13 +146,22 @@ pub fn path(path: &str, asked: &Asked) -> Finding {
     }
 }
 
-/// The tasks of a `/slave(1)/state` that do not survive: those of frameworks that do not checkpoint.
+/// The tasks of a `/slave(1)/state` that do not survive a restart: those of frameworks that do not checkpoint.
 pub fn doomed(state: &Value) -> Vec<String> {
+    tasks(state, |framework| framework.get("checkpoint").and_then(Value::as_bool) != Some(true))
+}
+
+/// Every task of a `/slave(1)/state`.
+pub fn all_tasks(state: &Value) -> Vec<String> {
+    tasks(state, |_| true)
+}
+
+fn tasks(state: &Value, meant: impl Fn(&Value) -> bool) -> Vec<String> {
     let list = |value: &Value, field: &str| value.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
     let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or("?").to_owned();
     let mut tasks = Vec::new();
     for framework in list(state, "frameworks") {
-        if framework.get("checkpoint").and_then(Value::as_bool) == Some(true) {
+        if !meant(&framework) {
             continue;
         }
         for executor in list(&framework, "executors") {

@@ -108,11 +108,17 @@ pub fn checks(node: &NodeConfig, launch: &Launch) -> Vec<Check> {
         }
         Role::Master => checks.push(check("leading", Question::Leading, register, true)),
     }
+    let own_deadline = |check: &mut Check| {
+        if let Some(own) = node.health.deadlines.get(&check.name) {
+            check.deadline = seconds(*own);
+        }
+    };
     for path in launch.health_paths.iter().chain(&node.health.checks) {
         if !checks.iter().any(|known| known.name == *path) {
             checks.push(check(path, Question::Path(path.clone()), answer, true));
         }
     }
+    checks.iter_mut().for_each(own_deadline);
     checks
 }
 

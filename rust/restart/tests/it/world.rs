@@ -198,6 +198,7 @@ impl Shared {
             log: Vec::new(),
             failure: None,
             retries: 0,
+            clean: false,
             closed: false,
         };
         journal.write(self).unwrap();
