@@ -1,6 +1,7 @@
 //! Which nodes there are: agents from the real master's own list, masters from the configuration.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use dcos_core::Role;
@@ -44,6 +45,21 @@ impl Listed {
 #[derive(Clone, Debug)]
 pub struct Inventory {
     client: NodeClient,
+    source: Source,
+}
+
+/// Who says which nodes there are.
+#[derive(Clone, Debug)]
+enum Source {
+    /// The master around this controller.
+    Master(Master),
+    /// The nodes of a deployment that is finished without any master, by their names, origins and roles.
+    Nodes(Arc<RwLock<Vec<(String, String, Role)>>>),
+}
+
+/// The master around this controller, and the others.
+#[derive(Clone, Debug)]
+struct Master {
     own_name: String,
     own_url: String,
     /// The other masters' origins.
@@ -68,7 +84,20 @@ impl Inventory {
         let trimmed = node.deploy.masters.iter().map(|url| url.trim_end_matches('/').to_owned());
         let own_address = format!("http://{}", node.name());
         let others = trimmed.filter(|url| *url != own_url && *url != own_address).collect();
-        Self { client, own_name: node.name(), own_url, others }
+        Self { client, source: Source::Master(Master { own_name: node.name(), own_url, others }) }
+    }
+
+    /// An inventory without a master: nodes are there if they answer. They are named later.
+    pub fn direct(client: NodeClient) -> Self {
+        Self { client, source: Source::Nodes(Arc::default()) }
+    }
+
+    /// Names the nodes of a direct inventory: name, origin and role of each.
+    pub fn name(&self, nodes: Vec<(String, String, Role)>) {
+        if let Source::Nodes(named) = &self.source {
+            // Whoever panicked while writing left either the old list or the new one.
+            *named.write().unwrap_or_else(std::sync::PoisonError::into_inner) = nodes;
+        }
     }
 
     /// Every node of the cluster, masters first, by name.
@@ -76,20 +105,44 @@ impl Inventory {
     /// # Errors
     /// If this master does not lead, or does not answer.
     pub async fn read(&self) -> Result<Vec<Listed>, NoInventory> {
+        match &self.source {
+            Source::Master(master) => self.of_cluster(master).await,
+            Source::Nodes(nodes) => {
+                let nodes = nodes.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+                Ok(self.of_nodes(nodes).await)
+            }
+        }
+    }
+
+    async fn of_nodes(&self, nodes: Vec<(String, String, Role)>) -> Vec<Listed> {
         let mut asked = JoinSet::new();
-        for url in &self.others {
+        for (node, url, role) in nodes {
+            let client = self.client.clone();
+            asked.spawn(async move {
+                let alive = client.state(&url).await.is_ok();
+                Listed { node, url, role, agent_id: None, attributes: BTreeMap::new(), alive, host: false }
+            });
+        }
+        let mut listed = asked.join_all().await;
+        listed.sort_by(|left, right| (left.role, &left.node).cmp(&(right.role, &right.node)));
+        listed
+    }
+
+    async fn of_cluster(&self, Master { own_name, own_url, others }: &Master) -> Result<Vec<Listed>, NoInventory> {
+        let mut asked = JoinSet::new();
+        for url in others {
             let (client, url) = (self.client.clone(), url.clone());
             asked.spawn(async move {
                 let state = client.state(&url).await;
                 (url, state)
             });
         }
-        let answer: Result<Slaves, Trouble> = self.client.get(&self.own_url, "/master/slaves", DEADLINE).await;
+        let answer: Result<Slaves, Trouble> = self.client.get(own_url, "/master/slaves", DEADLINE).await;
         let slaves = answer.map_err(|trouble| match trouble {
             Trouble::Refused(problem) if problem.status == 307 => NoInventory::NotLeading,
             Trouble::Refused(_) | Trouble::Unreachable(_) => NoInventory::Silent(trouble.to_string()),
         })?;
-        let mut nodes = vec![master(self.own_name.clone(), self.own_url.clone(), true, true)];
+        let mut nodes = vec![master(own_name.clone(), own_url.clone(), true, true)];
         while let Some(joined) = asked.join_next().await {
             if let Ok((url, state)) = joined {
                 let name = state.as_ref().map_or_else(|_| host_and_port(&url), |state| state.node.clone());

@@ -13,7 +13,7 @@
 //! - [`view`]: the state as others see it, with the reason for everything that waits
 //! - [`store`]: where facts are kept; [`zookeeper`]: the log where there is more than one master
 //! - [`audit`]: the record of changes; [`backup`]: everything as one document
-//! - [`client`], [`inventory`]: nodes and the master's list of agents, over HTTP
+//! - [`client`], [`inventory`]: nodes and the master's list of agents, over HTTP; [`trust`]: with whose credentials
 //! - [`join`]: tokens, by which new machines become nodes
 //! - [`shell`]: the tasks around the controller, and the handle that others hold
 //! - [`simulator`]: thousands of nodes that lie, die and come back, in virtual time, for tests
@@ -42,8 +42,9 @@ pub mod simulator;
 pub mod state;
 pub mod store;
 pub mod strategy;
+pub mod trust;
 pub mod view;
 pub mod zookeeper;
 
-pub use shell::{Created, DeployHandle, ShellError, start};
+pub use shell::{Created, DeployHandle, ShellError, direct, start};
 pub use store::{MemoryStore, StateStore, StoreError};

@@ -27,6 +27,8 @@ use crate::client::{ClientError, NodeClient};
 use crate::event::{Action, Answer, Event, Now, Request, Trouble};
 use crate::inventory::{Inventory, Listed, NoInventory};
 use crate::store::StateStore;
+use crate::trust::{InvalidCredentials, Trust};
+use crate::view;
 
 pub(crate) use self::create::catch_up_request;
 pub use self::handle::{Created, DeployHandle};
@@ -52,6 +54,9 @@ pub enum ShellError {
     /// Nodes can't be asked.
     #[error("can't start the controller of deployments")]
     Client(#[source] ClientError),
+    /// The credentials that its configuration names can't be used.
+    #[error("can't start the controller of deployments")]
+    Credentials(#[source] InvalidCredentials),
     /// The thread can't be made.
     #[error("can't start the thread of the controller")]
     Thread(#[source] std::io::Error),
@@ -117,20 +122,46 @@ impl Shared {
 /// # Errors
 /// If there is no runtime, or a thread or a client can't be made.
 pub fn start(node: &NodeConfig, store: Box<dyn StateStore>) -> Result<DeployHandle, ShellError> {
-    let runtime = tokio::runtime::Handle::try_current().map_err(ShellError::Runtime)?;
     // Nodes refuse to report to an origin that their configuration does not name; they know their masters anyway.
     let origin = node.origin();
     let report_to = node.deploy.masters.iter().find(|url| url.trim_end_matches('/') == origin).map(|_| origin);
-    let client = NodeClient::new(report_to).map_err(ShellError::Client)?;
+    let trust = Trust::of(node).map_err(ShellError::Credentials)?;
+    let client = NodeClient::new(report_to, trust).map_err(ShellError::Client)?;
+    let inventory = Inventory::new(client.clone(), node);
+    // Without ZooKeeper a master is the only one; with it, it leads once it says so.
+    let lead = if node.mesos.zk.is_none() { Leader::Here } else { lead::unknown() };
+    launch((client, inventory, lead), &node.origin(), store)
+}
+
+/// Starts a controller outside of any master, by the same rules: it goes on with what the log says is under way, and asks
+/// only the nodes of that. To open the log is to take it from whatever master has it.
+///
+/// # Errors
+/// If there is no runtime, or a thread or a client can't be made; or if the log can't be read.
+pub async fn direct(trust: Trust, store: Box<dyn StateStore>) -> Result<DeployHandle, Problem> {
+    let unexpected = |error: ShellError| unavailable("controller-failed", Problem::chain(&error));
+    let client = NodeClient::new(None, trust).map_err(|error| unexpected(ShellError::Client(error)))?;
+    let inventory = Inventory::direct(client.clone());
+    let handle = launch((client, inventory, Leader::Here), "", store).map_err(unexpected)?;
+    let nodes = handle.read(|state, _| view::nodes_under_way(state)).await?;
+    handle.shared.inventory.name(nodes);
+    Ok(handle)
+}
+
+fn launch(
+    (client, inventory, lead): (NodeClient, Inventory, Leader),
+    origin: &str,
+    store: Box<dyn StateStore>,
+) -> Result<DeployHandle, ShellError> {
+    let runtime = tokio::runtime::Handle::try_current().map_err(ShellError::Runtime)?;
     let silent = NoInventory::Silent("the master was not asked for its agents yet".to_owned());
     let shared = Arc::new(Shared {
-        inventory: Inventory::new(client.clone(), node),
+        inventory,
         client,
         slow: Semaphore::new(SLOW_QUESTIONS),
         quick: Semaphore::new(QUICK_QUESTIONS),
         listed: RwLock::new(Err(silent)),
-        // Without ZooKeeper a master is the only one; with it, it leads once it says so.
-        lead: RwLock::new(if node.mesos.zk.is_none() { Leader::Here } else { lead::unknown() }),
+        lead: RwLock::new(lead),
     });
     let (sender, receiver) = mpsc::channel(MESSAGES);
     let handle = DeployHandle::new(sender.clone(), Arc::clone(&shared));
@@ -140,7 +171,7 @@ pub fn start(node: &NodeConfig, store: Box<dyn StateStore>) -> Result<DeployHand
     tasks.spawn_clock();
     tasks.spawn_inventory();
     if !leads {
-        tasks.spawn_lead(node.origin());
+        tasks.spawn_lead(origin.to_owned());
     }
     let core = self::core::Core::new(store, tasks, leads);
     let thread = std::thread::Builder::new().name("dcos-deploy".to_owned());

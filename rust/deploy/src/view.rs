@@ -1,10 +1,12 @@
 //! The state as others see it: every node and every deployment that waits says what for.
 
+use std::collections::BTreeSet;
+
 use dcos_api::types::deploy::{
     DeployEvents, Deployment, DeploymentNode, DeploymentState, Deployments, Halts, NodeState,
 };
-use dcos_core::PackageSet;
 use dcos_core::attempt::AttemptState;
+use dcos_core::{PackageSet, Role};
 
 use crate::event::Now;
 use crate::gate::{self, Closed};
@@ -55,6 +57,14 @@ pub fn events(state: &State, after: u64) -> DeployEvents {
 /// What a group should run, as the last finished deployment left it.
 pub fn desired<'a>(state: &'a State, group: &str) -> Option<&'a PackageSet> {
     state.desk.desired.get(group)
+}
+
+/// The nodes of deployments that are not over: name, origin and role of each.
+pub fn nodes_under_way(state: &State) -> Vec<(String, String, Role)> {
+    let members =
+        state.rollouts.values().filter(|rollout| !rollout.is_over()).flat_map(|rollout| rollout.members.iter());
+    let nodes: BTreeSet<_> = members.map(|member| (member.node.clone(), member.url.clone(), member.role)).collect();
+    nodes.into_iter().collect()
 }
 
 /// The term of office.
