@@ -5,6 +5,7 @@
 mod building;
 mod checkpoint;
 mod concurrency;
+mod differential;
 mod fixture;
 mod garbage;
 mod hostile;
