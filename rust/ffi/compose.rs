@@ -13,19 +13,20 @@ mod desired;
 mod jobs;
 mod node;
 mod origins;
+mod provisioning;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use dcos_api::{Controller, Parts};
+use dcos_api::{Controller, Parts, Provisioner};
 use dcos_core::clock::SystemClock;
 use dcos_core::node::{DEFAULT_PATH, InvalidNodeConfig, NodeConfig};
 use dcos_core::role::Role;
 use dcos_core::{ExitCode, Problem};
-use dcos_deploy::StateStore;
 use dcos_deploy::zookeeper::{Address, InvalidAddress, ZooKeeperLog};
+use dcos_deploy::{DeployHandle, StateStore};
 use dcos_restart::Restart;
 use dcos_store::{NodeContext, Store, StoreError};
 use rustix::fs::{Access, Mode, OFlags, access};
@@ -110,14 +111,16 @@ pub fn open(parameters: &BTreeMap<String, String>) -> Result<Opened, OpenError> 
         Patience::default(),
     );
     let restart = Restart::new(store.clone(), config.clone(), path);
-    let deploy = controller(&config, store.clone());
+    let (deploy, handle) = controller(&config, store.clone());
+    let provision = provisioner(&config, handle, &store);
 
     let resumed = Arc::clone(&jobs);
     if let Err(error) = std::thread::Builder::new().name("dcos-bits-jobs".to_owned()).spawn(move || resumed.resume()) {
         tracing::error!("a thread that takes up the jobs of this node can't be had: {error}");
     }
     let node = Node { config: config.clone(), store, restart, jobs, seen: Mutex::default() };
-    let router = dcos_api::router(Parts::new(&config, Arc::new(node), deploy));
+    let parts = Parts { provision, ..Parts::new(&config, Arc::new(node), deploy) };
+    let router = dcos_api::router(parts);
     Ok(Opened { router, body_limit: config.limits.body })
 }
 
@@ -127,20 +130,37 @@ pub fn role(parameters: &BTreeMap<String, String>) -> Option<Role> {
 }
 
 /// The controller, on a master; on an agent, where it is. One that can't be started takes nothing else down with it.
-fn controller(config: &NodeConfig, store: Arc<Store>) -> Controller {
+fn controller(config: &NodeConfig, store: Arc<Store>) -> (Controller, Option<DeployHandle>) {
     match config.role {
-        Role::Agent => Controller::Elsewhere(config.deploy.masters.clone()),
+        Role::Agent => (Controller::Elsewhere(config.deploy.masters.clone()), None),
         Role::Master => {
             let broken = |detail: String| {
                 tracing::error!("{detail}");
-                Controller::Broken(Problem::new(ExitCode::Unreachable, "controller-failed", detail))
+                (Controller::Broken(Problem::new(ExitCode::Unreachable, "controller-failed", detail)), None)
             };
             let log = log(config).map(|log| Box::new(Desired::new(log, store)));
             match log.map(|log| dcos_deploy::start(config, log)) {
-                Ok(Ok(handle)) => Controller::Here(Arc::new(Controlled(handle, Arc::new(config.clone())))),
+                Ok(Ok(handle)) => {
+                    let controlled = Controlled(handle.clone(), Arc::new(config.clone()));
+                    (Controller::Here(Arc::new(controlled)), Some(handle))
+                }
                 Ok(Err(error)) => broken(Problem::chain(&error)),
                 Err(error) => broken(error.to_string()),
             }
+        }
+    }
+}
+
+/// Provisioning, on a master whose file says so. A provider's program is looked for beside our own worker.
+fn provisioner(config: &NodeConfig, deploy: Option<DeployHandle>, store: &Store) -> Provisioner {
+    let (Some(facts), Some(handle)) = (&config.provision, deploy) else { return Provisioner::NotConfigured };
+    let worker = worker_program(store).ok();
+    let beside = worker.as_deref().and_then(Path::parent);
+    match provisioning::start(config, facts, handle, beside) {
+        Ok(provisioned) => Provisioner::Here(Arc::new(provisioned)),
+        Err(problem) => {
+            tracing::error!("{}", problem.detail);
+            Provisioner::Broken(problem)
         }
     }
 }

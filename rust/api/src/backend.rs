@@ -20,6 +20,7 @@ use crate::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
 use crate::types::pkg::{
     Active, AvailablePackages, CareRequest, FetchRequest, GcRequest, Job, Jobs, LocalPackages, NodeState, PackageDetail,
 };
+use crate::types::provision::{AddSlave, DecommissionSlave, Operation, Operations, Slaves};
 use crate::types::records::{Audit, AuditEntry, Backup, DesiredSets, Restored};
 use crate::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartStatus};
 
@@ -104,6 +105,27 @@ pub enum Leader {
     At(String),
     /// None that is known of, for this reason.
     Nobody(Problem),
+}
+
+/// Agents that come and go with their machines. The futures own what they need, as a [`DeployBackend`]'s do.
+pub trait ProvisionBackend: Send + Sync + 'static {
+    /// Begins to make new agents, or says whether that could work.
+    fn add(&self, request: AddSlave, by: Principal) -> Answer<Operation>;
+
+    /// Begins to remove an agent, or says whether that could work.
+    fn decommission(&self, request: DecommissionSlave, by: Principal) -> Answer<Operation>;
+
+    /// Agents and machines.
+    fn slaves(&self) -> Answer<Slaves>;
+
+    /// The operations that are remembered, newest first.
+    fn operations(&self) -> Answer<Operations>;
+
+    /// One operation; 404 if there is none of that id.
+    fn operation(&self, id: String) -> Answer<Operation>;
+
+    /// Withdraws an operation; 409 if it is too late.
+    fn cancel(&self, id: String, by: Principal) -> Answer<Operation>;
 }
 
 /// A controller of deployments.

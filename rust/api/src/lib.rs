@@ -24,7 +24,7 @@ pub mod router;
 pub mod routes;
 pub mod types;
 
-pub use parts::{Controller, Parts};
+pub use parts::{Controller, Parts, Provisioner};
 pub use router::router;
 
 /// Who calls, as the host's authentication says; `None` is nobody in particular. An extension of every request: the

@@ -6,7 +6,7 @@ use dcos_core::Problem;
 use dcos_core::node::NodeConfig;
 
 use crate::authorization::Access;
-use crate::backend::{DeployBackend, NodeBackend};
+use crate::backend::{DeployBackend, NodeBackend, ProvisionBackend};
 
 /// What a router is made of.
 #[derive(Clone)]
@@ -15,6 +15,8 @@ pub struct Parts {
     pub node: Arc<dyn NodeBackend>,
     /// The controller, or where it is.
     pub deploy: Controller,
+    /// Where new agents come from.
+    pub provision: Provisioner,
     /// Who may do what.
     pub access: Access,
     /// The largest request body, in bytes.
@@ -32,9 +34,22 @@ pub enum Controller {
     Broken(Problem),
 }
 
+/// Provisioning, seen from one master.
+#[derive(Clone, Default)]
+pub enum Provisioner {
+    /// No provider is configured.
+    #[default]
+    NotConfigured,
+    /// It is in this process.
+    Here(Arc<dyn ProvisionBackend>),
+    /// It should be here, and can't be started for this reason.
+    Broken(Problem),
+}
+
 impl Parts {
-    /// The parts of a node with the bounds and roles of its configuration.
+    /// The parts of a node with the bounds and roles of its configuration, and no provisioning.
     pub fn new(config: &NodeConfig, node: Arc<dyn NodeBackend>, deploy: Controller) -> Self {
-        Self { node, deploy, access: Access::of(config), body_limit: config.limits.body }
+        let (access, body_limit) = (Access::of(config), config.limits.body);
+        Self { node, deploy, provision: Provisioner::default(), access, body_limit }
     }
 }

@@ -17,10 +17,10 @@ use crate::Principal;
 use crate::answer::{Failure, Said, ok, problem};
 use crate::authorization::Access;
 use crate::available::Available;
-use crate::backend::{DeployBackend, Leader, NodeBackend};
-use crate::handlers::{deploy, pkg, restart};
-use crate::parts::{Controller, Parts};
-use crate::routes::{Deploy, Operation, ROUTES, Route, Verb};
+use crate::backend::{DeployBackend, Leader, NodeBackend, ProvisionBackend};
+use crate::handlers::{deploy, pkg, provision, restart};
+use crate::parts::{Controller, Parts, Provisioner};
+use crate::routes::{self, Deploy, Operation, ROUTES, Route, Verb};
 use crate::types::health::Health;
 use crate::types::records::AuditEntry;
 
@@ -66,6 +66,25 @@ impl FromRequestParts<App> for Control {
             Controller::Broken(reason) => Err(reason.clone().into()),
             Controller::Elsewhere(_) => {
                 Err(Problem::new(ExitCode::NotFound, "not-a-master", "this node is an agent").into())
+            }
+        }
+    }
+}
+
+/// Provisioning, for handlers that need it.
+pub(crate) struct Provision(pub(crate) Arc<dyn ProvisionBackend>);
+
+impl FromRequestParts<App> for Provision {
+    type Rejection = Failure;
+
+    async fn from_request_parts(_parts: &mut request::Parts, app: &App) -> Result<Self, Failure> {
+        match &app.0.parts.provision {
+            Provisioner::Here(provision) => Ok(Self(Arc::clone(provision))),
+            Provisioner::Broken(reason) => Err(reason.clone().into()),
+            Provisioner::NotConfigured => {
+                let detail = "no provider of machines is configured on this master";
+                let problem = problem(StatusCode::SERVICE_UNAVAILABLE, "not-configured", detail);
+                Err(problem.hint("name its file under `[provision]` of the masters' `node.toml`").into())
             }
         }
     }
@@ -118,7 +137,9 @@ fn endpoint(app: &App, route: &'static Route) -> MethodRouter<App> {
         Operation::Begin => on(filter, restart::begin),
         Operation::Go => on(filter, restart::go),
         Operation::CancelAttempt => on(filter, restart::cancel),
-        Operation::Deploy(_) if matches!(app.0.parts.deploy, Controller::Elsewhere(_)) => on(filter, deploy::elsewhere),
+        Operation::Deploy(_) | Operation::Provision(_) if matches!(app.0.parts.deploy, Controller::Elsewhere(_)) => {
+            on(filter, deploy::elsewhere)
+        }
         Operation::Deploy(Deploy::List) => on(filter, deploy::list),
         Operation::Deploy(Deploy::Create) => on(filter, deploy::create),
         Operation::Deploy(Deploy::Show) => on(filter, deploy::show),
@@ -138,14 +159,22 @@ fn endpoint(app: &App, route: &'static Route) -> MethodRouter<App> {
         Operation::Deploy(Deploy::Metrics) => on(filter, deploy::metrics),
         Operation::Deploy(Deploy::Token) => on(filter, deploy::token),
         Operation::Deploy(Deploy::Join) => on(filter, deploy::join),
-        Operation::Provision => on(filter, deploy::unprovisioned),
+        Operation::Provision(routes::Provision::Slaves) => on(filter, provision::slaves),
+        Operation::Provision(routes::Provision::Slave) => on(filter, provision::slave),
+        Operation::Provision(routes::Provision::Operations) => on(filter, provision::operations),
+        Operation::Provision(routes::Provision::Operation) => on(filter, provision::operation),
+        Operation::Provision(routes::Provision::Cancel) => on(filter, provision::cancel),
+        Operation::Provision(routes::Provision::Add) => on(filter, provision::add),
+        Operation::Provision(routes::Provision::Decommission) => on(filter, provision::decommission),
     }
 }
 
-/// A part that is in the router works, save a controller that could not be started.
+/// A part that is in the router works, save one that could not be started.
 fn health(app: &App, part: &'static str) -> Response {
-    match &app.0.parts.deploy {
-        Controller::Broken(reason) if part == "deploy" => Failure::from(reason.clone()).into_response(),
+    match (part, &app.0.parts.deploy, &app.0.parts.provision) {
+        ("deploy", Controller::Broken(reason), _) | ("provision", _, Provisioner::Broken(reason)) => {
+            Failure::from(reason.clone()).into_response()
+        }
         _ => ok(&Health { part: part.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }),
     }
 }

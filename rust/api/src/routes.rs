@@ -52,7 +52,7 @@ pub enum Operation {
     Go,
     CancelAttempt,
     Deploy(Deploy),
-    Provision,
+    Provision(Provision),
 }
 
 /// What the endpoints of the deploy module do. They are elsewhere on a node that is no master.
@@ -78,6 +78,19 @@ pub enum Deploy {
     Metrics,
     Token,
     Join,
+}
+
+/// What the endpoints of provisioning do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the table below says what each is")]
+pub enum Provision {
+    Slaves,
+    Slave,
+    Operations,
+    Operation,
+    Cancel,
+    Add,
+    Decommission,
 }
 
 const fn get(path: &'static str, operation: Operation) -> Route {
@@ -150,12 +163,13 @@ pub const ROUTES: &[Route] = &[
     post("/deploy/deployments/{id}/{command}", Operator, Operation::Deploy(Deploy::Command)),
     post("/deploy/resume", Admin, Operation::Deploy(Deploy::Resume)),
     health("/provision/health"),
-    get("/provision/slaves", Operation::Provision),
-    get("/provision/slaves/{id}", Operation::Provision),
-    get("/provision/operations", Operation::Provision),
-    get("/provision/operations/{id}", Operation::Provision),
-    post("/provision/add_slave", Operator, Operation::Provision),
-    post("/provision/decommission_slave", Operator, Operation::Provision),
+    get("/provision/slaves", Operation::Provision(Provision::Slaves)),
+    get("/provision/slaves/{id}", Operation::Provision(Provision::Slave)),
+    get("/provision/operations", Operation::Provision(Provision::Operations)),
+    get("/provision/operations/{id}", Operation::Provision(Provision::Operation)),
+    post("/provision/add_slave", Operator, Operation::Provision(Provision::Add)),
+    post("/provision/decommission_slave", Operator, Operation::Provision(Provision::Decommission)),
+    delete("/provision/operations/{id}", Operation::Provision(Provision::Cancel)),
 ];
 
 impl Route {

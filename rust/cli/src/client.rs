@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use dcos_core::credentials::Credential;
 use dcos_core::problem::MEDIA_TYPE;
 use dcos_core::{ExitCode, Problem};
 use reqwest::{Method, Response, StatusCode, Url, header};
@@ -26,11 +27,22 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// The name of the problem that whoever answers knows none of our endpoints.
 const NO_SUCH_ENDPOINT: &str = "no-such-endpoint";
 
-/// Asks the endpoints of one cluster. A master that does not lead answers 307, which is followed.
+/// Who an operator is, and whose servers are believed.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// The name and secret to call with.
+    pub credential: Option<Credential>,
+    /// The certificate authority of the servers, PEM, where it is not one that everybody knows.
+    pub ca: Option<Vec<u8>>,
+}
+
+/// Asks the endpoints of one cluster. A master that does not lead answers 307, which is followed; credentials go along:
+/// whom the operator named is believed about who leads, as about everything else.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
     base: Url,
+    credential: Option<Credential>,
 }
 
 impl Client {
@@ -39,21 +51,46 @@ impl Client {
     /// # Errors
     /// If `url` is not an HTTP address.
     pub fn new(url: &str) -> Result<Self, Problem> {
+        Self::of(url, &Access::default())
+    }
+
+    /// The same for another node of the cluster.
+    ///
+    /// # Errors
+    /// If `url` is not an HTTP address.
+    pub fn at(&self, url: &str) -> Result<Self, Problem> {
+        Ok(Self { http: self.http.clone(), credential: self.credential.clone(), ..Self::new(url)? })
+    }
+
+    /// A client that says who it is.
+    ///
+    /// # Errors
+    /// If `url` is not an HTTP address, or the certificate authority can't be read.
+    pub fn of(url: &str, access: &Access) -> Result<Self, Problem> {
         let parsed =
             Url::parse(url).ok().filter(|base| matches!(base.scheme(), "http" | "https") && base.host().is_some());
         let Some(base) = parsed else {
             return Err(Problem::new(ExitCode::Usage, "bad-url", format!("`{url}` is not the address of a master"))
                 .hint("`http://HOST:PORT` is needed, such as `http://10.0.0.1:5050`"));
         };
-        let http = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ANSWER_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
+            // Followed by ourselves: a library's client leaves the credentials behind.
+            .redirect(reqwest::redirect::Policy::none())
             // A node is asked itself, whatever proxy the operator's machine uses for the rest of the world.
-            .no_proxy()
+            .no_proxy();
+        if let Some(ca) = &access.ca {
+            let certificate = reqwest::Certificate::from_pem(ca).map_err(|error| {
+                let detail = format!("the certificate authority can't be read: {}", Problem::chain(&error));
+                Problem::new(ExitCode::Usage, "bad-ca", detail).hint("`--ca` or `DCOS_CA` names a file in PEM")
+            })?;
+            builder = builder.add_root_certificate(certificate);
+        }
+        let http = builder
             .build()
             .map_err(|error| Problem::new(ExitCode::Unexpected, "no-http-client", Problem::chain(&error)))?;
-        Ok(Self { http, base })
+        Ok(Self { http, base, credential: access.credential.clone() })
     }
 
     /// The address that it asks, for messages.
@@ -75,6 +112,14 @@ impl Client {
     /// The problem that was answered, or why there was no answer.
     pub async fn post<B: Serialize + Sync, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Problem> {
         self.call(Method::POST, path, Some(body)).await
+    }
+
+    /// `DELETE path`.
+    ///
+    /// # Errors
+    /// The problem that was answered, or why there was no answer.
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Problem> {
+        self.call::<(), T>(Method::DELETE, path, None).await
     }
 
     /// `POST path` until somebody answers, for as long as a master's restart may take: for orders that must not be lost
@@ -110,12 +155,23 @@ impl Client {
         path: &str,
         body: Option<&B>,
     ) -> Result<T, Problem> {
-        let address = format!("{}{path}", self.url());
-        let mut request = self.http.request(method, &address);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = request.send().await.map_err(|error| self.unreachable(&address, error))?;
+        let mut address = format!("{}{path}", self.url());
+        let mut redirects = 0;
+        let response = loop {
+            let mut request = self.http.request(method.clone(), &address);
+            if let Some(Credential { principal, secret }) = &self.credential {
+                request = request.basic_auth(principal, Some(secret));
+            }
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            let response = request.send().await.map_err(|error| self.unreachable(&address, error))?;
+            match self.redirect(&response).filter(|_| redirects < MAX_REDIRECTS) {
+                Some(next) => address = next,
+                None => break response,
+            }
+            redirects += 1;
+        };
         let status = response.status();
         if !status.is_success() {
             return Err(refusal(&address, response).await);
@@ -129,6 +185,16 @@ impl Client {
             )
             .hint("another release of dcos-bits may run there; `dcos --version` says which one this is")
         })
+    }
+
+    /// Where an answer sends us, if that is as safe as where it came from.
+    fn redirect(&self, response: &Response) -> Option<String> {
+        if response.status() != StatusCode::TEMPORARY_REDIRECT {
+            return None;
+        }
+        let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
+        let next = response.url().join(location).ok()?;
+        (next.scheme() == self.base.scheme()).then(|| next.to_string())
     }
 
     fn unreachable(&self, address: &str, error: reqwest::Error) -> Problem {
@@ -172,8 +238,9 @@ async fn refusal(address: &str, response: Response) -> Problem {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::Client;
+    use super::{Access, Client};
     use dcos_core::ExitCode;
+    use dcos_core::credentials::Credential;
 
     #[test]
     fn an_address_without_a_scheme_is_refused() {
@@ -181,6 +248,42 @@ mod tests {
             assert_eq!(Client::new(url).unwrap_err().exit_code(), ExitCode::Usage, "{url}");
         }
         assert_eq!(Client::new("http://10.0.0.1:5050/").unwrap().url(), "http://10.0.0.1:5050");
+    }
+
+    /// Answers one request with `answer`, and tells what it was asked.
+    fn server(answer: String) -> (String, std::thread::JoinHandle<String>) {
+        use std::io::{BufRead as _, Write as _};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let lines = std::io::BufReader::new(stream.try_clone().unwrap()).lines();
+            let head: Vec<String> = lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+            stream.write_all(answer.as_bytes()).unwrap();
+            head.join("\n")
+        });
+        (url, asked)
+    }
+
+    #[tokio::test]
+    async fn a_follower_is_left_for_the_leader_with_the_same_credentials() {
+        let body = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ntrue";
+        let (leader, of_leader) = server(body.to_owned());
+        // As Mesos writes it: without a scheme.
+        let location = leader.trim_start_matches("http:").to_owned();
+        let head = format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {location}/x\r\nContent-Length: 0\r\n\r\n");
+        let (follower, _) = server(head);
+        let credential = Some(Credential::parse("root secret").unwrap());
+        let client = Client::of(&follower, &Access { credential, ca: None }).unwrap();
+        assert!(client.post::<_, bool>("/x", &1).await.unwrap());
+        let asked = of_leader.join().unwrap();
+        assert!(asked.starts_with("POST /x") && asked.contains("authorization: Basic cm9vdDpzZWNyZXQ="), "{asked}");
+
+        // Another kind of address is not where they may go.
+        let elsewhere = "HTTP/1.1 307 Temporary Redirect\r\nLocation: https://127.0.0.1:1/x\r\nContent-Length: 0\r\n\r\n";
+        let (follower, _) = server(elsewhere.to_owned());
+        let refused = Client::new(&follower).unwrap().get::<bool>("/x").await.unwrap_err();
+        assert!(refused.detail.contains("307"), "{}", refused.detail);
     }
 
     #[tokio::test]

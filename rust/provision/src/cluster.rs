@@ -34,6 +34,12 @@ pub trait Cluster: Send + Sync + 'static {
     /// If that can't be told.
     async fn busy(&self, node: &str) -> Result<Option<String>, Problem>;
 
+    /// Whether it is known what a new agent of a group would run.
+    ///
+    /// # Errors
+    /// If it is not, or can't be told.
+    async fn known(&self, group: &str) -> Result<(), Problem>;
+
     /// Whether an agent runs what its group should; `None` if that can't be told, or nothing is desired.
     async fn settled(&self, agent: &Agent, group: &str) -> Option<bool>;
 

@@ -20,11 +20,21 @@ use crate::provider::{Failure, Launch, LaunchError, Launched, Provider, Reason};
 use crate::world::World;
 use crate::{add, admit, remove, user_data, view};
 
-/// How often operations under way are looked at. A cloud limits calls; an instance takes a minute.
-const BUSY: Duration = Duration::from_secs(2);
+/// How often the world is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// While an operation is under way.
+    pub busy: Duration,
+    /// While there is none, for one that another master left. What begins here is taken up at once.
+    pub idle: Duration,
+}
 
-/// How often it is looked whether there are operations, other than those that begin here.
-const IDLE: Duration = Duration::from_secs(10);
+impl Default for Pace {
+    /// A cloud limits calls, and an instance takes a minute.
+    fn default() -> Self {
+        Self { busy: Duration::from_secs(2), idle: Duration::from_secs(10) }
+    }
+}
 
 /// How long after its end an operation's machines are still looked for.
 const SWEPT: SignedDuration = SignedDuration::from_hours(1);
@@ -48,14 +58,14 @@ struct Inner {
 
 impl Provisioning {
     /// Starts it, inside a tokio runtime. What an earlier master left under way is taken up once this one leads.
-    pub fn start(config: Config, provider: Arc<dyn Provider>, cluster: Arc<dyn Cluster>) -> Self {
+    pub fn start(config: Config, provider: Arc<dyn Provider>, cluster: Arc<dyn Cluster>, pace: Pace) -> Self {
         let wake = Arc::new(Notify::new());
         let inner = Arc::new(Inner { config, provider, cluster, wake: Arc::clone(&wake) });
         let weak = Arc::downgrade(&inner);
         tokio::spawn(async move {
             loop {
                 let Some(inner) = weak.upgrade() else { return };
-                let pause = if inner.round().await { BUSY } else { IDLE };
+                let pause = if inner.round().await { pace.busy } else { pace.idle };
                 drop(inner);
                 tokio::select! {
                     () = wake.notified() => {}
@@ -74,7 +84,8 @@ impl Provisioning {
         let inner = &self.0;
         let operations = inner.cluster.operations().await?;
         // What can be refused without asking anybody is refused first.
-        admit::add(&inner.config, &request, &[], &[])?;
+        let add = admit::add(&inner.config, &request, &[], &[])?;
+        inner.cluster.known(&add.group).await?;
         inner.provider.check().await.map_err(|failure| provider_refused(&inner.config, &failure))?;
         let machines = inner.provider.list().await.map_err(|failure| provider_refused(&inner.config, &failure))?;
         let work = Work::Add(admit::add(&inner.config, &request, &machines, &operations)?);

@@ -8,12 +8,13 @@ use serde::Deserialize;
 
 use super::Outcome;
 use crate::Principal;
-use crate::answer::{Failure, about, json, ok, problem};
+use crate::answer::{Failure, about, json, ok};
 use crate::backend::{Created, Leader};
 use crate::extract::{Body, Query, Segment};
 use crate::metrics;
 use crate::router::{App, Control};
-use crate::types::deploy::{CreateDeployment, DeploymentCommand, HaltRequest, Ping, PulseRequest, ResumeRequest};
+use crate::types::alertmanager::HaltCall;
+use crate::types::deploy::{CreateDeployment, DeploymentCommand, Ping, PulseRequest, ResumeRequest};
 use crate::types::join::{JoinRequest, TokenRequest};
 use crate::types::records::Backup;
 
@@ -115,7 +116,15 @@ pub(crate) async fn halts(control: Control) -> Outcome {
     Ok(ok(&control.0.halts().await?))
 }
 
-pub(crate) async fn halt(control: Control, by: Principal, Body(request): Body<HaltRequest>) -> Outcome {
+pub(crate) async fn halt(control: Control, by: Principal, Body(call): Body<HaltCall>) -> Outcome {
+    let request = match call {
+        HaltCall::Order(request) => request,
+        HaltCall::Alerts(alerts) => match alerts.order() {
+            Some(request) => request,
+            // That the alerts are gone clears nothing: an admin does.
+            None => return Ok(about(ok(&control.0.halts().await?), "alerts that are resolved")),
+        },
+    };
     let halt = control.0.halt(request, by).await?;
     let text = format!("halt {}: {}", halt.id, halt.reason);
     Ok(about(ok(&halt), text))
@@ -172,10 +181,4 @@ pub(crate) async fn elsewhere(State(app): State<App>, method: Method, uri: Uri) 
         masters => refused.hint(format!("ask a master: {}", masters.join(", "))),
     })
     .into_response()
-}
-
-/// Stands for the endpoints of provisioning while no provider can be configured.
-pub(crate) async fn unprovisioned() -> Failure {
-    let detail = "no provider of machines is configured on this node";
-    problem(StatusCode::SERVICE_UNAVAILABLE, "not-configured", detail).into()
 }

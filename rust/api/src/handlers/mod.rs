@@ -2,6 +2,7 @@
 
 pub(crate) mod deploy;
 pub(crate) mod pkg;
+pub(crate) mod provision;
 pub(crate) mod restart;
 
 use axum::response::Response;

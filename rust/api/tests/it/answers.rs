@@ -220,7 +220,11 @@ async fn a_controller_that_can_not_start_says_why_and_leaves_the_rest_alone() {
 async fn provisioning_is_healthy_and_not_configured() {
     let router = master();
     for route in ROUTES.iter().filter(|route| route.part() == "provision" && route.path != "/provision/health") {
-        let method = if route.verb == dcos_api::routes::Verb::Get { Method::GET } else { Method::POST };
+        let method = match route.verb {
+            dcos_api::routes::Verb::Get => Method::GET,
+            dcos_api::routes::Verb::Post => Method::POST,
+            dcos_api::routes::Verb::Delete => Method::DELETE,
+        };
         let path = route.path.replace("{id}", "x");
         let problem = refusal(&router, request(method.as_str(), &path, None, Some("operator"))).await;
         assert_eq!((problem.status, problem.name()), (503, "not-configured"), "{path}");

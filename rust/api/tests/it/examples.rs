@@ -15,6 +15,7 @@ use dcos_api::types::pkg::{
     Active, AvailablePackages, CareRequest, FetchRequest, GcRequest, Job, Jobs, LocalPackages, NodeState,
     PackageDetail, ValidateRequest,
 };
+use dcos_api::types::provision::{AddSlave, DecommissionSlave, Operation, Operations, Slave, Slaves};
 use dcos_api::types::records::{Audit, Backup, DesiredSets, Restored};
 use dcos_api::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartStatus};
 use dcos_core::Problem;
@@ -82,6 +83,13 @@ const EXAMPLES: &[(&str, Rewrite)] = &[
     ("deploy/tokens.json", rewrite::<TokenAnswer>),
     ("deploy/join.request.json", rewrite::<JoinRequest>),
     ("deploy/join.json", rewrite::<JoinAnswer>),
+    ("provision/add_slave.request.json", rewrite::<AddSlave>),
+    ("provision/decommission_slave.request.json", rewrite::<DecommissionSlave>),
+    ("provision/operation.add.json", rewrite::<Operation>),
+    ("provision/operation.decommission.json", rewrite::<Operation>),
+    ("provision/operations.json", rewrite::<Operations>),
+    ("provision/slaves.json", rewrite::<Slaves>),
+    ("provision/slave.json", rewrite::<Slave>),
 ];
 
 /// What a type writes after it has read `text`.
@@ -110,7 +118,7 @@ fn every_example_is_written_as_it_is_read() {
 #[test]
 fn every_file_is_checked() {
     let mut found = BTreeSet::new();
-    for folder in ["", "pkg", "restart", "deploy"] {
+    for folder in ["", "pkg", "restart", "deploy", "provision"] {
         for entry in fs::read_dir(directory().join(folder)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if name.ends_with(".json") {

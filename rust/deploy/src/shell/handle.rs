@@ -195,9 +195,22 @@ impl DeployHandle {
     /// # Errors
     /// `no-such-attempt` if no deployment knows it: it need not be sent again; or that the controller can't act now.
     pub async fn ping(&self, ping: Ping) -> Result<Acknowledgement, Problem> {
-        let acknowledged = ping.sequence;
+        let (acknowledged, node, helper) = (ping.sequence, ping.node.clone(), ping.status_port);
         self.order(Order::Ping(ping), None).await?;
+        // Only now: what a stranger says leads nowhere.
+        if let (Some(port), Ok(listed)) = (helper, self.shared.listed()) {
+            let address = |listed: &Listed| listed.url.split_once("://").map(|(_, address)| address.to_owned());
+            let named = |listed: &&Listed| listed.node == node || address(listed).as_deref() == Some(node.as_str());
+            if let Some(listed) = listed.iter().find(named) {
+                self.shared.client.learn_helper(&listed.url, port);
+            }
+        }
         Ok(Acknowledgement { acknowledged })
+    }
+
+    /// The set that is active on the node at `url`; `None` if that can't be told.
+    pub async fn active(&self, url: &str) -> Option<dcos_core::PackageSet> {
+        self.shared.client.state(url).await.ok()?.active.map(|active| active.packages)
     }
 
     /// What happened after the event of that number.
