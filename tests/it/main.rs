@@ -20,4 +20,5 @@ mod masters;
 mod module;
 mod node;
 mod pkg;
+mod repo;
 mod restart;

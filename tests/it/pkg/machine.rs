@@ -11,17 +11,17 @@ use tempfile::TempDir;
 use crate::harness::program::{self, Outcome};
 
 /// The set that most tests activate, besides a config.
-pub(super) const MESOS: &str = "mesos--1.10.0";
-pub(super) const BITS: &str = "dcos-bits--0.1.0+mesos1.10.0";
+pub(crate) const MESOS: &str = "mesos--1.10.0";
+pub(crate) const BITS: &str = "dcos-bits--0.1.0+mesos1.10.0";
 
 /// A folder of its own for everything that a test needs.
-pub(super) struct Machine {
+pub(crate) struct Machine {
     folder: TempDir,
 }
 
 impl Machine {
     /// A machine that gets its packages from the repository at `url`.
-    pub(super) fn new(url: Option<&str>) -> Self {
+    pub(crate) fn new(url: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let machine = Self { folder };
         let repositories = url.map(|url| format!("[repositories.release]\nurl = \"{url}\"\n")).unwrap_or_default();
@@ -30,7 +30,7 @@ impl Machine {
     }
 
     /// Replaces the node file's part about repositories.
-    pub(super) fn write_node(&self, repositories: &str) {
+    pub(crate) fn write_node(&self, repositories: &str) {
         let root = self.root();
         let work_dir = self.path("work");
         let text = format!(
@@ -40,23 +40,23 @@ impl Machine {
         std::fs::write(self.path("node.toml"), text).unwrap();
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(super) fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.path("root")
     }
 
     /// Runs `dcos-pkg` for this machine.
-    pub(super) fn pkg(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn pkg(&self, arguments: &[&str]) -> Outcome {
         let node = self.path("node.toml");
         let all: Vec<&str> = ["--node", node.to_str().unwrap()].iter().chain(arguments).copied().collect();
         self.tidy(pkg(&all))
     }
 
     /// Starts `dcos-pkg` for this machine, and does not wait for it.
-    pub(super) fn start_pkg(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn start_pkg(&self, arguments: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_dcos-pkg"))
             .arg("--node")
             .arg(self.path("node.toml"))
@@ -69,7 +69,7 @@ impl Machine {
     }
 
     /// The same outcome on every machine and in every run.
-    pub(super) fn tidy(&self, mut outcome: Outcome) -> Outcome {
+    pub(crate) fn tidy(&self, mut outcome: Outcome) -> Outcome {
         let folder = self.folder.path().to_str().unwrap();
         for text in [&mut outcome.line, &mut outcome.stdout, &mut outcome.stderr] {
             *text = text.replace(folder, "TMP");
@@ -78,7 +78,7 @@ impl Machine {
     }
 
     /// The names in a directory of the store, in order; none if there is no such directory.
-    pub(super) fn names(&self, directory: &str) -> Vec<String> {
+    pub(crate) fn names(&self, directory: &str) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(self.root().join(directory))
             .into_iter()
             .flatten()
@@ -89,7 +89,7 @@ impl Machine {
     }
 
     /// Builds the archive of a package with these files besides its pkginfo.
-    pub(super) fn build(&self, id: &str, pkginfo: &str, files: &[(&str, &[u8])]) -> PathBuf {
+    pub(crate) fn build(&self, id: &str, pkginfo: &str, files: &[(&str, &[u8])]) -> PathBuf {
         let tree = self.path("trees").join(id);
         let (name, version) = id.split_once("--").unwrap();
         let pkginfo = format!(r#"{{"format": 1, "name": "{name}", "version": "{version}", {pkginfo}}}"#);
@@ -104,12 +104,12 @@ impl Machine {
     }
 
     /// A package of kind plain.
-    pub(super) fn build_plain(&self, id: &str, files: &[(&str, &[u8])]) -> PathBuf {
+    pub(crate) fn build_plain(&self, id: &str, files: &[(&str, &[u8])]) -> PathBuf {
         self.build(id, r#""kind": "plain""#, files)
     }
 
     /// What stands in for Mesos and dcos-bits of a version, and a config for them: the archives, the config's last.
-    pub(super) fn build_set(&self, mesos: &str) -> Vec<PathBuf> {
+    pub(crate) fn build_set(&self, mesos: &str) -> Vec<PathBuf> {
         let version = format!(r#""mesos": {{"version": "{mesos}"}}"#);
         let agent = self.build(
             &format!("mesos--{mesos}"),
@@ -127,7 +127,7 @@ impl Machine {
     }
 
     /// A config that enables the module of what stands in for dcos-bits.
-    pub(super) fn build_config(&self, resources: &str) -> PathBuf {
+    pub(crate) fn build_config(&self, resources: &str) -> PathBuf {
         let pkginfo = self.path("bits-pkginfo.json");
         let text = r#"{"format": 1, "name": "dcos-bits", "version": "0.1.0+mesos1.10.0", "kind": "module",
             "mesos": {"version": "1.10.0"}, "modules": [{"library": "lib/libdcos_bits.so", "name": "org_dcos_bits_Pkg"}]}"#;
@@ -142,7 +142,7 @@ impl Machine {
     }
 
     /// A repository with these archives.
-    pub(super) fn publish(&self, archives: &[PathBuf]) -> PathBuf {
+    pub(crate) fn publish(&self, archives: &[PathBuf]) -> PathBuf {
         let repository = self.path("repository");
         let folder = repository.to_str().unwrap();
         program::dcos(&["repo", "init", folder]).expect(0);
@@ -153,17 +153,17 @@ impl Machine {
 }
 
 /// Runs `dcos-pkg`.
-pub(super) fn pkg(arguments: &[&str]) -> Outcome {
+pub(crate) fn pkg(arguments: &[&str]) -> Outcome {
     program::run(Path::new(env!("CARGO_BIN_EXE_dcos-pkg")), arguments, &[])
 }
 
 /// The id of an archive's package.
-pub(super) fn id(archive: &Path) -> String {
+pub(crate) fn id(archive: &Path) -> String {
     archive.file_name().unwrap().to_str().unwrap().trim_end_matches(".tar.zst").to_owned()
 }
 
 /// Bytes that no compression makes smaller, the same every time.
-pub(super) fn noise(count: usize) -> Vec<u8> {
+pub(crate) fn noise(count: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         state ^= state << 13;

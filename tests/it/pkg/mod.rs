@@ -3,7 +3,7 @@
 pub(crate) mod care;
 mod convert;
 mod life;
-mod machine;
+pub(crate) mod machine;
 mod probe;
 mod refusals;
 pub(crate) mod server;

@@ -7,13 +7,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 /// `dcos repo serve`, ended with the test.
-pub(super) struct Served {
+pub(crate) struct Served {
     child: Child,
-    pub(super) url: String,
+    pub(crate) url: String,
 }
 
 impl Served {
-    pub(super) fn start(repository: &Path) -> Self {
+    pub(crate) fn start(repository: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_dcos"))
             .args(["repo", "serve"])
             .arg(repository)
@@ -36,7 +36,7 @@ impl Drop for Served {
 
 /// What a [`Hostile`] server does to requests for archives; the index is always answered well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(crate) enum Mood {
     /// As it should be.
     Well,
     /// Sends so many bytes, and no more, but stays connected.
@@ -50,7 +50,7 @@ pub(super) enum Mood {
 }
 
 /// A web server for a folder.
-pub(super) struct Hostile {
+pub(crate) struct Hostile {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
@@ -63,7 +63,7 @@ struct State {
 }
 
 impl Hostile {
-    pub(super) fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State { folder: folder.to_owned(), mood: Mood::Well, offsets: Vec::new() }));
@@ -79,16 +79,16 @@ impl Hostile {
         Self { address, state }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    pub(super) fn set(&self, mood: Mood) {
+    pub(crate) fn set(&self, mood: Mood) {
         self.state.lock().unwrap().mood = mood;
     }
 
     /// Where each request for an archive wanted to begin, since this was last asked.
-    pub(super) fn offsets(&self) -> Vec<usize> {
+    pub(crate) fn offsets(&self) -> Vec<usize> {
         std::mem::take(&mut self.state.lock().unwrap().offsets)
     }
 }
