@@ -86,6 +86,17 @@ pub(super) enum Command {
     /// Print the systemd units of this node, write them, or take them away
     #[command(after_help = "Examples:\n  dcos-restart-helper units\n  dcos-restart-helper units --install")]
     Units(Units),
+    /// Take over a Mesos that runs already: same work directory, same agent id, same tasks; safe to run again
+    #[command(after_help = "Examples:
+  dcos-restart-helper adopt --dry-run
+  dcos-restart-helper adopt --release-url https://bits.example.org/release --release-root release-root.json
+  dcos-restart-helper adopt --pid 4711 --set mesos--1.10.0 dcos-bits--0.1.0+mesos1.10.0
+
+If it does not come up as a node of ours, the original command line is started again.")]
+    Adopt(Box<Adopt>),
+    /// Undo `adopt`: the original command line runs again. Where nothing was adopted: stop the helper, leave Mesos running
+    #[command(after_help = "Examples:\n  dcos-restart-helper leave\n  dcos-restart-helper leave --print")]
+    Leave(Leave),
     /// The worker that the guard starts
     #[command(hide = true)]
     Worker {
@@ -136,6 +147,14 @@ pub(super) struct Run {
     /// Go on although tasks of frameworks that do not checkpoint will die
     #[arg(long)]
     pub(super) allow_task_loss: bool,
+
+    /// Wipe the agent's work directory before the start: every task ends, and the agent gets a new id
+    #[arg(long)]
+    pub(super) clean: bool,
+
+    /// Confirm `--clean`
+    #[arg(long, requires = "clean")]
+    pub(super) yes: bool,
 
     /// Return once the helper has taken over
     #[arg(long)]
@@ -253,6 +272,69 @@ pub(super) struct Units {
     /// Where they are; elsewhere than by default only files change, as for an image
     #[arg(long, value_name = "DIR", default_value = dcos_restart::supervisor::systemd::units::DIRECTORY)]
     pub(super) directory: PathBuf,
+}
+
+#[derive(Debug, Default, Args)]
+pub(super) struct Adopt {
+    /// The process of Mesos [default: the only one on this machine]
+    #[arg(long)]
+    pub(super) pid: Option<u32>,
+
+    /// Packages that it shall run [default: its own version of Mesos, our newest for it, and a config of its flags]
+    #[arg(long, num_args = 1.., value_name = "ID")]
+    pub(super) set: Vec<PackageId>,
+
+    /// The group [default: agents or masters]
+    #[arg(long, value_name = "GROUP")]
+    pub(super) group: Option<String>,
+    /// The repository with packages of any kind
+    #[arg(long, value_name = "URL")]
+    pub(super) release_url: Option<String>,
+    /// Its root of trust
+    #[arg(long, value_name = "FILE", requires = "release_url")]
+    pub(super) release_root: Option<PathBuf>,
+    /// The repository with this site's packages
+    #[arg(long, value_name = "URL")]
+    pub(super) site_url: Option<String>,
+    /// Its root of trust
+    #[arg(long, value_name = "FILE", requires = "site_url")]
+    pub(super) site_root: Option<PathBuf>,
+    /// A master that is told how restarts go; may be given more than once
+    #[arg(long = "deploy-master", value_name = "URL")]
+    pub(super) masters: Vec<String>,
+    /// Where packages go [default: /opt/dcos]
+    #[arg(long, value_name = "DIR")]
+    pub(super) root: Option<PathBuf>,
+    /// How many seconds Mesos must live to count as come up [default: 45]
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) hold: Option<f64>,
+
+    /// Leave out the modules that it loads now
+    #[arg(long)]
+    pub(super) without_modules: bool,
+    /// Go on although a unit of systemd keeps it: that unit will not start it again
+    #[arg(long)]
+    pub(super) kept: bool,
+    /// Go on although tasks of frameworks that do not checkpoint will die
+    #[arg(long)]
+    pub(super) allow_task_loss: bool,
+    /// Tell what would be done, and change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// How many seconds fetching may take
+    #[arg(long, value_name = "SECONDS", default_value = "600")]
+    pub(super) deadline: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Leave {
+    /// Only say how to start Mesos without us
+    #[arg(long)]
+    pub(super) print: bool,
+
+    /// Go on although tasks of frameworks that do not checkpoint will die
+    #[arg(long)]
+    pub(super) allow_task_loss: bool,
 }
 
 #[derive(Debug, Args)]

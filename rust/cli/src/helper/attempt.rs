@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use dcos_core::attempt::{Answer, AttemptReport, AttemptState};
-use dcos_core::{ExitCode, Problem};
+use dcos_core::{ExitCode, PackageId, Problem};
+use dcos_repo::Repositories;
+use dcos_repo::backoff::Retry;
 use dcos_restart::execute::exit_code;
 use dcos_restart::host::Lock;
 use dcos_restart::journal::{self, Journal};
 use dcos_restart::{Begun, Plan, Request, Status, kick};
+use dcos_store::Store;
 use serde::Serialize;
 
 use super::args;
@@ -26,10 +29,18 @@ pub(super) fn run(format: Format, place: &Place, run: args::Run) -> Result<ExitC
         dry_run: run.dry_run,
         retry_failed: run.retry_failed,
         allow_task_loss: run.allow_task_loss,
+        clean: run.clean,
+        yes: run.yes,
         ..Request::default()
     };
     let restart = place.restart();
-    let begun = restart.begin(&request)?;
+    if run.dry_run && format == Format::Text {
+        // What would happen is worth knowing also where it would be refused.
+        let (plan, problem) = restart.preview(&request)?;
+        format.print(&plan, render_plan);
+        return problem.map_or(Ok(ExitCode::Done), |problem| Err(known_nowhere(place, problem)));
+    }
+    let begun = restart.begin(&request).map_err(|problem| known_nowhere(place, problem))?;
     let Some(ticket) = &begun.ticket else {
         format.print(&begun, |begun: &Begun| render_plan(&begun.plan));
         return Ok(ExitCode::Done);
@@ -40,6 +51,37 @@ pub(super) fn run(format: Format, place: &Place, run: args::Run) -> Result<ExitC
         return Ok(ExitCode::Done);
     }
     follow(format, place, &attempt)
+}
+
+/// A set that is not local is refused; one with a package that no configured repository has either is of nothing that
+/// there is. Repositories that can't be asked say nothing.
+fn known_nowhere(place: &Place, problem: Problem) -> Problem {
+    let missing: Vec<PackageId> = problem
+        .problems
+        .iter()
+        .filter(|finding| finding.code == "not-local")
+        .flat_map(|finding| finding.packages.clone())
+        .collect();
+    if missing.is_empty() {
+        return problem;
+    }
+    let offered = Store::open(&place.node.root, None).map_err(Problem::from).and_then(|store| {
+        let quick = Retry { attempts: 2, ..Retry::default() };
+        let repositories = Repositories::new(&place.node.repositories, &store)?.with_retry(quick);
+        Ok(crate::pkg::runtime()?.block_on(repositories.available())?)
+    });
+    let Ok(offered) = offered else { return problem };
+    let unknown: Vec<String> = missing
+        .iter()
+        .filter(|id| offered.iter().all(|offer| offer.entry.id != **id))
+        .map(|id| format!("`{id}`"))
+        .collect();
+    if unknown.is_empty() {
+        return problem;
+    }
+    let detail = format!("{}: neither here nor in a repository of this node", unknown.join(", "));
+    Problem { problems: problem.problems, ..Problem::new(ExitCode::NotFound, "no-such-package", detail) }
+        .hint("`dcos-pkg available` lists what there is")
 }
 
 /// Follows an attempt, the newest if none is named.
@@ -108,6 +150,13 @@ pub(super) fn discard(format: Format, place: &Place) -> Result<ExitCode, Problem
 
 /// Tells each change of an attempt's state on stderr, and its end on stdout.
 fn follow(format: Format, place: &Place, name: &str) -> Result<ExitCode, Problem> {
+    let (report, status) = await_end(place, name)?;
+    format.print(&report, |report| render_end(report, &status));
+    Ok(exit_code(report.state))
+}
+
+/// Tells each change of an attempt's state on stderr, and answers its end.
+pub(super) fn await_end(place: &Place, name: &str) -> Result<(AttemptReport, Status), Problem> {
     let mut told = None;
     loop {
         let status = usable(place.restart().status()?)?;
@@ -122,8 +171,7 @@ fn follow(format: Format, place: &Place, name: &str) -> Result<ExitCode, Problem
             told = Some((report.state, report.detail.clone()));
         }
         if report.state.is_final() {
-            format.print(report, |report| render_end(report, &status));
-            return Ok(exit_code(report.state));
+            return Ok((report.clone(), status));
         }
         std::thread::sleep(LOOK_EVERY);
     }
@@ -186,7 +234,7 @@ fn render_plan(plan: &Plan) -> String {
     lines.join("\n")
 }
 
-fn render_end(report: &AttemptReport, status: &Status) -> String {
+pub(super) fn render_end(report: &AttemptReport, status: &Status) -> String {
     let mut lines = Vec::new();
     if report.state != AttemptState::Confirmed {
         lines.extend(report.log.iter().map(|line| format!("  | {line}")));

@@ -3,9 +3,10 @@
 //! - [`args`]: the command line; [`place`]: the node that it is about
 //! - [`start`]: guard, worker, launcher; [`stop`]: their end
 //! - [`systemd`]: the same where systemd supervises, and the units
-//! - [`bootstrap`]: from an empty machine to a running node
+//! - [`bootstrap`]: from an empty machine to a running node; [`adopt`]: from a Mesos that runs, and back
 //! - [`attempt`]: a restart from the command line, and what is told of attempts
 
+mod adopt;
 mod args;
 mod attempt;
 mod bootstrap;
@@ -49,6 +50,8 @@ fn run(arguments: Arguments, format: Format) -> Result<ExitCode, Problem> {
         Command::Resume { discard: true, .. } => attempt::discard(format, &place()?),
         Command::Bootstrap(bootstrap) => bootstrap::run(format, &arguments.node, &bootstrap),
         Command::Units(units) => systemd::units(format, &place()?, &units),
+        Command::Adopt(adopt) => adopt::adopt(format, &arguments.node, &adopt),
+        Command::Leave(leave) => adopt::leave(format, &place()?, &leave),
         Command::Stop(stop) => stop::stop(format, &place()?, &stop),
     }
 }

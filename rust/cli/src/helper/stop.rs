@@ -40,6 +40,25 @@ pub(super) fn stop(format: Format, place: &Place, stop: &args::Stop) -> Result<E
         return Err(Problem::new(ExitCode::Conflict, "attempt-running", detail)
             .hint("`dcos-restart-helper watch` waits for its end, `--force` stops all the same"));
     }
+    let helper = end_helper(place)?;
+    let deadline = Duration::try_from_secs_f64(place.node.health.stop_deadline).unwrap_or_default();
+    if stop.mesos && units::is_used(&place.node) {
+        dcos_restart::supervisor::of_node(&place.node, &place.store, place.own.clone(), None).stop(deadline)?;
+    } else if stop.mesos {
+        let mut supervisor =
+            ProcessSupervisor::new(Arc::clone(&place.store), &place.node.root, place.own.clone(), None);
+        supervisor.stop_for_good(deadline)?;
+    }
+    let status = place.restart().status()?;
+    format.print(&Stopped { helper, running: status.running.clone() }, |stopped| {
+        let helper = if stopped.helper { "the helper was stopped" } else { "no helper ran" };
+        format!("{helper}; {}", running_line(Some(&status)))
+    });
+    Ok(ExitCode::Done)
+}
+
+/// Ends guard and worker; answers whether there was one.
+pub(super) fn end_helper(place: &Place) -> Result<bool, Problem> {
     let mut helper = false;
     if units::is_used(&place.node) {
         // systemd would start a helper again that was killed.
@@ -55,20 +74,7 @@ pub(super) fn stop(format: Format, place: &Place, stop: &args::Stop) -> Result<E
         }
         helper = true;
     }
-    let deadline = Duration::try_from_secs_f64(place.node.health.stop_deadline).unwrap_or_default();
-    if stop.mesos && units::is_used(&place.node) {
-        dcos_restart::supervisor::of_node(&place.node, &place.store, place.own.clone(), None).stop(deadline)?;
-    } else if stop.mesos {
-        let mut supervisor =
-            ProcessSupervisor::new(Arc::clone(&place.store), &place.node.root, place.own.clone(), None);
-        supervisor.stop_for_good(deadline)?;
-    }
-    let status = place.restart().status()?;
-    format.print(&Stopped { helper, running: status.running.clone() }, |stopped| {
-        let helper = if stopped.helper { "the helper was stopped" } else { "no helper ran" };
-        format!("{helper}; {}", running_line(Some(&status)))
-    });
-    Ok(ExitCode::Done)
+    Ok(helper)
 }
 
 fn worker_runs(place: &Place) -> Result<bool, Problem> {

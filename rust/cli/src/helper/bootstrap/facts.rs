@@ -16,36 +16,38 @@ const RUNTIME_DIR: &str = "/var/run/mesos";
 
 /// A repository of a new node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Repository {
-    pub(super) url: String,
+pub(in crate::helper) struct Repository {
+    pub(in crate::helper) url: String,
     /// The text of its root of trust.
-    pub(super) root_json: Option<String>,
+    pub(in crate::helper) root_json: Option<String>,
     /// Its server's certificate authority.
-    pub(super) ca: Option<String>,
+    pub(in crate::helper) ca: Option<String>,
 }
 
 /// All that a node file says.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Facts {
-    pub(super) root: PathBuf,
-    pub(super) role: Role,
-    pub(super) group: String,
-    pub(super) ip: IpAddr,
-    pub(super) port: u16,
-    pub(super) hostname: Option<String>,
-    pub(super) master: Option<String>,
-    pub(super) zk: Option<String>,
-    pub(super) work_dir: PathBuf,
-    pub(super) runtime_dir: PathBuf,
-    pub(super) attributes: Option<String>,
-    pub(super) release: Option<Repository>,
-    pub(super) site: Option<Repository>,
-    pub(super) masters: Vec<String>,
+pub(in crate::helper) struct Facts {
+    pub(in crate::helper) root: PathBuf,
+    pub(in crate::helper) role: Role,
+    pub(in crate::helper) group: String,
+    pub(in crate::helper) ip: IpAddr,
+    pub(in crate::helper) port: u16,
+    pub(in crate::helper) hostname: Option<String>,
+    pub(in crate::helper) master: Option<String>,
+    pub(in crate::helper) zk: Option<String>,
+    pub(in crate::helper) work_dir: PathBuf,
+    pub(in crate::helper) runtime_dir: PathBuf,
+    pub(in crate::helper) attributes: Option<String>,
+    /// Mesos's own credential, `file:///…`.
+    pub(in crate::helper) credential: Option<String>,
+    pub(in crate::helper) release: Option<Repository>,
+    pub(in crate::helper) site: Option<Repository>,
+    pub(in crate::helper) masters: Vec<String>,
     /// Whether there is a file with credentials for the masters.
-    pub(super) credentials: bool,
-    pub(super) supervisor: SupervisorKind,
-    pub(super) hold: Option<f64>,
-    pub(super) insecure_allow_anonymous: bool,
+    pub(in crate::helper) credentials: bool,
+    pub(in crate::helper) supervisor: SupervisorKind,
+    pub(in crate::helper) hold: Option<f64>,
+    pub(in crate::helper) insecure_allow_anonymous: bool,
 }
 
 /// The port that Mesos listens on unless somebody says otherwise.
@@ -58,7 +60,7 @@ const fn usual_port(role: Role) -> u16 {
 
 impl Facts {
     /// What the arguments say, for a machine that asks nobody.
-    pub(super) fn of_arguments(arguments: &args::Bootstrap) -> Result<Self, Problem> {
+    pub(in crate::helper) fn of_arguments(arguments: &args::Bootstrap) -> Result<Self, Problem> {
         let read = |url: &Option<String>, root: &Option<PathBuf>, ca: &Option<PathBuf>| {
             let Some(url) = url.clone() else { return Ok(None) };
             let (root_json, ca) = (root.as_deref().map(text).transpose()?, ca.as_deref().map(text).transpose()?);
@@ -81,7 +83,7 @@ impl Facts {
     }
 
     /// What a master answered, with what the arguments say of this machine.
-    pub(super) fn of_answer(arguments: &args::Bootstrap, answer: &JoinAnswer) -> Result<Self, Problem> {
+    pub(in crate::helper) fn of_answer(arguments: &args::Bootstrap, answer: &JoinAnswer) -> Result<Self, Problem> {
         let ip = own_address(arguments)?;
         let mut facts = Self::common(arguments, answer.role, ip);
         let taken = |repository: &JoinRepository| Repository {
@@ -113,6 +115,7 @@ impl Facts {
             work_dir: arguments.work_dir.clone().unwrap_or_else(|| WORK_DIR.into()),
             runtime_dir: arguments.runtime_dir.clone().unwrap_or_else(|| RUNTIME_DIR.into()),
             attributes: arguments.attributes.clone(),
+            credential: None,
             release: None,
             site: None,
             masters: Vec::new(),
@@ -124,8 +127,8 @@ impl Facts {
     }
 
     /// The text of the node file. `beside` names the files that it refers to.
-    pub(super) fn node_toml(&self, beside: impl Fn(&str) -> String) -> String {
-        let mut text = String::from("# Written by `dcos-restart-helper bootstrap`. It is yours to change.\n");
+    pub(in crate::helper) fn node_toml(&self, beside: impl Fn(&str) -> String) -> String {
+        let mut text = String::from("# Written by `dcos-restart-helper`. It is yours to change.\n");
         let mut put = |line: String| {
             text.push_str(&line);
             text.push('\n');
@@ -139,6 +142,7 @@ impl Facts {
             ("master", if self.zk.is_none() && self.role == Role::Agent { &self.master } else { &None }),
             ("zk", &self.zk),
             ("attributes", &self.attributes),
+            ("credential", &self.credential),
         ] {
             if let Some(value) = value {
                 put(format!("{key} = {}", quoted(value)));
@@ -179,18 +183,18 @@ impl Facts {
 }
 
 /// The names of the files beside the node file.
-pub(super) const CREDENTIALS: &str = "deploy-credentials";
+pub(in crate::helper) const CREDENTIALS: &str = "deploy-credentials";
 
-pub(super) fn root_name(repository: &str) -> String {
+pub(in crate::helper) fn root_name(repository: &str) -> String {
     format!("{repository}-root.json")
 }
 
-pub(super) fn ca_name(repository: &str) -> String {
+pub(in crate::helper) fn ca_name(repository: &str) -> String {
     format!("{repository}-ca.pem")
 }
 
 /// The address that this machine has towards the master, unless it was told.
-pub(super) fn own_address(arguments: &args::Bootstrap) -> Result<IpAddr, Problem> {
+pub(in crate::helper) fn own_address(arguments: &args::Bootstrap) -> Result<IpAddr, Problem> {
     if let Some(ip) = arguments.ip {
         return Ok(ip);
     }
@@ -255,6 +259,7 @@ mod tests {
             work_dir: "/var/lib/me\"sos".into(),
             runtime_dir: "/run/mesos".into(),
             attributes: Some("rack:a".to_owned()),
+            credential: None,
             release: Some(Repository { url: "http://bits/".to_owned(), root_json: Some("{}".to_owned()), ca: None }),
             site: Some(Repository { url: "http://site/".to_owned(), root_json: None, ca: Some("PEM".to_owned()) }),
             masters: vec!["http://10.0.0.1:5050".to_owned()],

@@ -13,7 +13,7 @@ use dcos_core::{ExitCode, Problem};
 use super::facts::{Facts, ca_name, root_name};
 
 /// Writes the node file of `facts`, and the files beside it.
-pub(super) fn write(node_file: &Path, facts: &Facts) -> Result<(), Problem> {
+pub(in crate::helper) fn write(node_file: &Path, facts: &Facts) -> Result<(), Problem> {
     let beside = |name: &str| absolute(node_file).with_file_name(name);
     let text = facts.node_toml(|name| beside(name).display().to_string());
     NodeConfig::parse(&text).map_err(|error| {

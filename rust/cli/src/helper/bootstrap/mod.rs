@@ -13,7 +13,7 @@
 //! Mesos is started by an ordinary attempt with nothing to go back to, so the same checks say whether it came up cleanly,
 //! and a helper that dies half-way is followed by one that goes on.
 
-mod facts;
+pub(super) mod facts;
 mod fetch;
 pub(super) mod files;
 mod join;
