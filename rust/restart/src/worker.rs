@@ -18,7 +18,7 @@ use dcos_core::{ExitCode, Problem};
 
 use crate::execute::{BootClock, Parts, Turn, Walker};
 use crate::health::probe::HttpProber;
-use crate::host::{Lock, state_directory};
+use crate::host::{Lock, LockError, state_directory};
 use crate::journal::Journal;
 use crate::kick::{self, Listener};
 use crate::lost::StatusWatch;
@@ -130,11 +130,15 @@ pub fn run(
 }
 
 /// Decides which set the Mesos of a node shall start from, and does nothing else: for a boot, where Mesos waits for it.
+/// Where a worker is at work, that decides.
 ///
 /// # Errors
 /// As [`run`], and if the journal can't be used.
 pub fn decide(store: &Arc<dyn NodeStore>, node: &NodeConfig, own: &Path) -> Result<(), Problem> {
-    let _lock = Lock::wait(&state_directory(&node.root).join(LOCK))?;
+    let _lock = match Lock::try_now(&state_directory(&node.root).join(LOCK)) {
+        Err(LockError::Held { .. }) => return Ok(()),
+        lock => lock?,
+    };
     walker(store, node, own, None)?.decide()
 }
 

@@ -9,6 +9,7 @@
 //!
 //! The last two are apart because the first of them must be over before Mesos starts, and the other one waits for Mesos.
 //! Neither is needed for Mesos to start: a boot where they fail starts the active generation, which is always a whole one.
+//! Nor does Mesos pull them in: only a boot does, or each start of Mesos in an attempt would ask what to start.
 //!
 //! The units name `active` and `helper/current` and no generation, so that no restart ever rewrites a unit.
 
@@ -86,7 +87,7 @@ pub fn units(node: &NodeConfig, node_file: &Path) -> Vec<Unit> {
         "{made}\
 [Unit]
 Description=Mesos {role} of the active set in {path}
-Wants=network-online.target {resume}
+Wants=network-online.target
 After=network-online.target {resume}
 RequiresMountsFor=\"{path}\"
 # A node is never given up: not by systemd either.
@@ -134,6 +135,7 @@ ConditionPathExists={path}/state/journal.json
 
 [Service]
 Type=oneshot
+RemainAfterExit=yes
 ExecStart={helper} resume --boot
 TimeoutStartSec=60s
 
@@ -342,6 +344,7 @@ mod tests {
             assert!(unit.text.lines().any(|found| found == line), "{line}\n{}", unit.text);
         }
         assert!(resume.text.contains("\nBefore=dcos-mesos-agent.service\n"));
+        assert!(!mesos.text.lines().any(|line| line.starts_with("Wants=") && line.contains("resume")));
         assert!(!watch.text.contains("Before="));
     }
 
