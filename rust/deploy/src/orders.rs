@@ -264,6 +264,13 @@ fn retry(rollout: &mut Rollout, desk: &mut Desk, now: Now) -> Result<(), Problem
 }
 
 fn halt(desk: &mut Desk, reply: ReplyTo, reason: String, by: Option<String>, now: Now) {
+    // Said again, by somebody who got no answer or by a monitor that reminds: it is the one that stands, and it is
+    // answered when it holds, as the first time.
+    if let Some(halt) = desk.halts.iter().find(|halt| halt.reason == reason && halt.by == by) {
+        let halt = halt.clone();
+        desk.halting.push((reply, halt));
+        return;
+    }
     desk.newest_halt += 1;
     let halt = Halt { id: format!("h{}", desk.newest_halt), reason, by, at: now.wall };
     desk.tell("halt", (None, None), format!("{}: {}", name(halt.by.as_deref()), halt.reason), now);

@@ -72,7 +72,8 @@ fn a_halt_after_a_restart_of_the_controller_waits_for_the_go_of_the_one_before()
 fn a_halt_stands_across_restarts_until_it_is_cleared_by_its_id() {
     let mut bench = Bench::restarting(0, 2, "{}");
     bench.halt();
-    bench.halt();
+    assert!(matches!(bench.halt(), Some(Ok(Outcome::Halted(halt))) if halt.id == "h1"), "said again, it is the same");
+    bench.order(Order::Halt("another alert fires".to_owned()));
     bench.successor();
     bench.pass(30);
     assert!(bench.open("Begin").is_empty());

@@ -14,6 +14,7 @@ mod nodes;
 mod people;
 mod random;
 mod rules;
+mod sabotage;
 mod scenario;
 
 use std::cmp::Reverse;
@@ -34,6 +35,7 @@ use life::{Life, Log};
 use nodes::{Fate, Node};
 use random::Random;
 use rules::Rules;
+pub use sabotage::Sabotage;
 pub use scenario::{Failover, Report, Scenario};
 
 /// How long a run may take, in milliseconds of virtual time: a day.
@@ -188,6 +190,15 @@ impl World {
         Now { wall: start + offset, mono: self.now }
     }
 
+    /// What the controller is told of the time.
+    fn told(&self) -> Now {
+        let mut now = self.clock();
+        if self.scenario.sabotage == Some(Sabotage::NeverEnds) {
+            now.mono = 0;
+        }
+        now
+    }
+
     fn begin(&mut self) {
         for node in 0..self.nodes.len() {
             match self.nodes[node].fate {
@@ -235,6 +246,9 @@ impl World {
         for node in draft.nodes.iter_mut().filter(|node| node.left.is_none()) {
             node.fetch = node.to.iter().filter(|id| !node.from.contains(id)).cloned().collect();
         }
+        if let Some(sabotage) = self.scenario.sabotage {
+            sabotage.draft(&mut draft);
+        }
         self.at(self.now + 30, Happening::Says(Order::Create(Box::new(draft))));
         Ok(())
     }
@@ -269,7 +283,10 @@ impl World {
                 self.at(self.now + self.scenario.tick, Happening::Tick);
             }
             Happening::Inventory => {
-                let seen = self.nodes.iter_mut().map(|node| node.seen(self.now)).collect::<Vec<Seen>>();
+                let mut seen = self.nodes.iter_mut().map(|node| node.seen(self.now)).collect::<Vec<Seen>>();
+                if self.scenario.sabotage == Some(Sabotage::WaitsForTheDead) {
+                    seen.iter_mut().for_each(|node| node.alive = true);
+                }
                 self.lead(|life, now| life.leads(true, now));
                 self.lead(|life, now| life.hear(Event::Inventory(seen), now));
                 self.at(self.now + 2 * self.scenario.tick, Happening::Inventory);
@@ -315,7 +332,7 @@ impl World {
         }
         let host = *self.random.pick(&masters);
         self.lives += 1;
-        let life = Life::new(self.lives, host, &self.log, self.clock());
+        let life = Life::new((self.lives, host), &self.log, self.scenario.sabotage, self.told());
         self.leader = Some(life);
         self.lead(|life, _| life.take_office());
     }
@@ -327,7 +344,7 @@ impl World {
             self.log.fail_next(if self.random.chance(500) { life::Fault::Kept } else { life::Fault::Lost });
         }
         let before = self.log.writes();
-        let mut actions = act(&mut life, self.clock());
+        let mut actions = act(&mut life, self.told());
         let after = self.log.writes();
         self.report.events += 1;
         self.report.writes = after;

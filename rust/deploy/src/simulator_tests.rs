@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use super::{Failover, Report, Scenario, run};
+use super::{Failover, Report, Sabotage, Scenario, run};
 
 /// As many as `make test` runs.
 const RUNS: u64 = 2_000;
@@ -70,4 +70,24 @@ fn a_run_follows_from_its_seed() {
 fn the_rules_hold_over_many_nodes() {
     let scenarios: Vec<Scenario> = (0..6).map(|seed| Scenario::large(seed, 300)).collect();
     assert_eq!(violations(&reports(&scenarios)), [""; 0]);
+}
+
+#[test]
+fn every_rule_can_be_broken_and_that_shows() {
+    for (sabotage, shows) in [
+        (Sabotage::NoLimit, "are under way and"),
+        (Sabotage::NoCanary, "were touched, and the canary is"),
+        (Sabotage::ForgetsHalts, "though halt"),
+        (Sabotage::HaltsTooSoon, "though halt"),
+        (Sabotage::WaitsForTheDead, "was dead"),
+        (Sabotage::SkipsMasters, "was passed over"),
+        (Sabotage::ForgetsStarts, "is done twice"),
+        (Sabotage::NeverEnds, "does not end"),
+        (Sabotage::AgentsFirst, "starts before the master"),
+    ] {
+        let broken = |seed| run(Scenario { sabotage: Some(sabotage), ..Scenario::of(seed) });
+        let noticed = |report: &Report| report.violations.iter().any(|violation| violation.contains(shows));
+        assert!((1..=400).map(broken).any(|report| noticed(&report)), "{sabotage:?} goes unnoticed");
+    }
+    assert_eq!(Sabotage::ALL.len(), 9, "each has its line above");
 }

@@ -3,6 +3,7 @@
 //! - [`pkg`]: packages, jobs and the state of a node
 //! - [`restart`]: tickets, plans and attempts
 //! - [`deploy`]: deployments, nodes, halts and events
+//! - [`alertmanager`]: what a monitor's alerts look like
 //! - [`join`]: tokens, and what a new machine is told
 //! - [`provision`]: operations on agents and their machines
 //! - [`records`]: desired sets, the record of changes, backups
@@ -11,12 +12,13 @@
 //! Fields may be added and none renamed. What a node asks of a node is read with unknown fields ignored, so that two
 //! releases work beside each other.
 
+pub mod alertmanager;
 pub mod deploy;
 pub mod health;
 pub mod join;
 pub mod pkg;
-pub mod records;
 pub mod provision;
+pub mod records;
 pub mod restart;
 
 /// The version of the protocol between nodes that this release speaks.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dcos_core::Problem;
 use tokio::sync::oneshot;
 
+use super::sabotage::Sabotage;
 use crate::event::{Action, Event, Now, Order, Outcome};
 use crate::shell::Message;
 use crate::shell::core::{Core, Outside};
@@ -66,6 +67,7 @@ impl Log {
 struct Pen {
     log: Log,
     epoch: u64,
+    sabotage: Option<Sabotage>,
 }
 
 impl Pen {
@@ -91,7 +93,10 @@ impl StateStore for Pen {
         let mut written = self.log.written();
         written.epoch += 1;
         self.epoch = written.epoch;
-        Ok(written.records.clone())
+        let Some(sabotage) = self.sabotage else { return Ok(written.records.clone()) };
+        let mut facts = store::decode(&written.records).map_err(|error| StoreError::Failed(error.into()))?;
+        facts.retain(|fact| !sabotage.forgets(fact));
+        Ok(vec![store::encode(&facts)?])
     }
 
     fn append(&mut self, record: &[u8]) -> Result<(), StoreError> {
@@ -143,10 +148,11 @@ pub(super) struct Life {
 
 impl Life {
     /// A controller that is about to take office.
-    pub(super) fn new(number: usize, host: usize, log: &Log, now: Now) -> Self {
+    pub(super) fn new((number, host): (usize, usize), log: &Log, sabotage: Option<Sabotage>, now: Now) -> Self {
         let around = Around { now: Cell::new(now), actions: RefCell::default() };
         let around = Rc::new(around);
-        let core = Core::new(Box::new(Pen { log: log.clone(), epoch: 0 }), Surroundings(Rc::clone(&around)), true);
+        let core =
+            Core::new(Box::new(Pen { log: log.clone(), epoch: 0, sabotage }), Surroundings(Rc::clone(&around)), true);
         Self { core, around, number, host, waiting: Vec::new() }
     }
 

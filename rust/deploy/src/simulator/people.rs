@@ -4,7 +4,7 @@ use dcos_api::types::deploy::DeploymentCommand;
 use dcos_core::ExitCode;
 
 use super::life::{Heard, Life};
-use super::{Happening, World};
+use super::{Happening, Sabotage, World};
 use crate::event::{Order, Outcome};
 
 impl World {
@@ -32,7 +32,8 @@ impl World {
     pub(super) fn halt_between(&mut self, from: u64, to: u64) {
         self.orders += 2;
         self.halts += 1;
-        self.at(from, Happening::Says(Order::Halt("an alert fires".to_owned())));
+        let alert = self.random.below(3);
+        self.at(from, Happening::Says(Order::Halt(format!("alert {alert} fires"))));
         self.at(to, Happening::ClearsHalt);
     }
 
@@ -41,7 +42,12 @@ impl World {
         if to_the_wrong_one {
             self.follow(|life, now| life.order(order, now));
         } else if self.leader.is_some() {
+            let halts = matches!(order, Order::Halt(_));
             self.lead(|life, now| life.order(order, now));
+            let newest = self.leader.as_ref().and_then(Life::state).and_then(|state| state.desk.halts.last());
+            if let Some(halt) = newest.filter(|_| halts && self.scenario.sabotage == Some(Sabotage::HaltsTooSoon)) {
+                self.rules.halt_holds(&halt.id);
+            }
         } else {
             // Nobody listens just now: whoever means it says it again.
             self.at(self.now + 1_000, Happening::Says(order));
@@ -73,8 +79,10 @@ impl World {
             }
             (Order::Command(number, DeploymentCommand::Retry), Some(Ok(_))) => {
                 let state = self.leader.as_ref().and_then(Life::state);
-                if let Some(rollout) = state.and_then(|state| state.rollouts.get(number)) {
-                    self.rules.retried(rollout, &self.places);
+                match state.and_then(|state| state.rollouts.get(number)) {
+                    Some(rollout) => self.rules.retried(rollout, &self.places),
+                    // A controller that nobody has followed yet took it in.
+                    None => self.rules.perhaps_retried(),
                 }
             }
             // Perhaps it was taken in and perhaps not.

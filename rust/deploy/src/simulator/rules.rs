@@ -6,8 +6,8 @@ use dcos_core::Role;
 
 use super::Scenario;
 use super::nodes::{Fate, Node};
-use crate::rollout;
 use crate::state::{Ending, Member, Phase, Rollout, Stage};
+use crate::strategy;
 
 /// What happened so far, as far as the rules need it.
 pub(super) struct Rules {
@@ -112,7 +112,7 @@ impl Rules {
         let under_way: Vec<&Node> =
             of_this.filter(|(place, (_, index))| counts(**place, *index)).map(|(place, _)| &nodes[*place]).collect();
         let masters = under_way.iter().filter(|node| node.role == Role::Master).count();
-        let limit = if masters > 0 { 1 } else { rollout::limit(rollout) };
+        let limit = if masters > 0 { 1 } else { self.limit(rollout) };
         if under_way.len() > limit {
             let names: Vec<&str> = under_way.iter().map(|node| node.name.as_str()).collect();
             problems.push(format!("{} are under way and {limit} may be", names.join(", ")));
@@ -121,15 +121,19 @@ impl Rules {
         problems
     }
 
+    /// How many agents may be away at once.
+    fn limit(&self, rollout: &Rollout) -> usize {
+        strategy::limit(self.scenario.strategy.max_unavailable, agents(rollout))
+    }
+
     /// Masters come first on the way forward, and last on the way back.
     fn order(&self, place: usize, forward: bool, nodes: &[Node], rollout: &Rollout) -> Option<String> {
         let node = &nodes[place];
-        let (masters, agents) = rollout.header.waves.split_at(rollout.header.master_waves);
         match (node.role, forward) {
-            (Role::Agent, true) => planned(rollout, masters)
+            (Role::Agent, true) => planned(rollout, Role::Master)
                 .find(|master| !nodes.iter().any(|node| node.name == master.node && node.set == node.new))
                 .map(|master| format!("{} starts before the master {}", node.name, master.node)),
-            (Role::Master, false) => planned(rollout, agents)
+            (Role::Master, false) => planned(rollout, Role::Agent)
                 .find(|agent| agent.back && !agent.stage.is_over())
                 .map(|agent| format!("{} goes back before the agent {}", node.name, agent.node)),
             (Role::Master, true) if !self.perhaps_retried => self
@@ -188,24 +192,38 @@ impl Rules {
         if self.scenario.broken < 1_000 || !touched().all(|node| broken(node.fate)) {
             return None;
         }
-        let (header, count) = (&rollout.header, touched().count());
-        if header.master_waves > 0 {
+        let count = touched().count();
+        if self.scenario.with_masters {
             return (count > 1).then(|| format!("{count} nodes were touched after a master broke"));
         }
-        let canary = header.waves.first().filter(|_| header.waves.len() > 1);
-        match canary {
-            Some(canary) => touched()
-                .find(|node| !canary.iter().any(|index| rollout.members[*index].node == node.name))
-                .map(|node| format!("{} was touched, which is no canary", node.name)),
-            None => {
-                let most = rollout::limit(rollout) + self.scenario.strategy.max_failures as usize;
+        // By the strategy that was asked for, not by what became of it.
+        let ends = strategy::wave_ends(&self.scenario.strategy.waves, agents(rollout)).unwrap_or_default();
+        match ends.as_slice() {
+            [canary, _, ..] if count > *canary => {
+                Some(format!("{count} nodes were touched, and the canary is {canary}"))
+            }
+            [_, _, ..] => {
+                let canary = rollout.header.waves.first()?;
+                touched()
+                    .find(|node| !canary.iter().any(|index| rollout.members[*index].node == node.name))
+                    .map(|node| format!("{} was touched, which is no canary", node.name))
+            }
+            [_] | [] => {
+                let most = self.limit(rollout) + self.scenario.strategy.max_failures as usize;
                 (count > most).then(|| format!("{count} nodes were touched, and {most} might be"))
             }
         }
     }
 }
 
-/// The nodes of these waves.
-fn planned<'a>(rollout: &'a Rollout, waves: &'a [Vec<usize>]) -> impl Iterator<Item = &'a Member> {
-    waves.iter().flatten().map(|index| &rollout.members[*index])
+/// The nodes of a role that have their turn. Masters come first, so that few are looked at for them.
+fn planned(rollout: &Rollout, role: Role) -> impl Iterator<Item = &Member> {
+    let (masters, agents) = rollout.header.waves.split_at(rollout.header.master_waves);
+    let waves = if role == Role::Master && !masters.is_empty() { masters } else { agents };
+    waves.iter().flatten().map(|index| &rollout.members[*index]).filter(move |member| member.role == role)
+}
+
+/// How many agents have their turn.
+fn agents(rollout: &Rollout) -> usize {
+    rollout.header.waves.iter().skip(rollout.header.master_waves).map(Vec::len).sum()
 }

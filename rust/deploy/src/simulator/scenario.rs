@@ -3,6 +3,7 @@
 use dcos_api::types::deploy::{Amount, OnFailure, Strategy};
 
 use super::random::Random;
+use super::sabotage::Sabotage;
 
 /// What a run shall be like. [`Scenario::of`] makes one up, [`Scenario::large`] one over many nodes.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub struct Scenario {
     pub jumps: u64,
     /// How often the controller is told that time has passed, in milliseconds.
     pub tick: u64,
+    /// How the controller is broken, to see that the rules notice.
+    pub sabotage: Option<Sabotage>,
 }
 
 /// The end of a controller at a write.
@@ -136,6 +139,7 @@ impl Scenario {
             orders: *random.pick(&[0, 1, 2, 4]) as usize,
             jumps: 2,
             tick: 2_000,
+            sabotage: None,
         }
     }
 
@@ -175,6 +179,7 @@ impl Scenario {
             orders: of(&[0, 0, 1, 3]) as usize,
             jumps: if seed == 0 { 0 } else { 2 },
             tick: 1_000,
+            sabotage: None,
         }
     }
 }
