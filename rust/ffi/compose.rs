@@ -165,6 +165,11 @@ fn provisioner(config: &NodeConfig, deploy: Option<DeployHandle>, store: &Store)
     }
 }
 
+/// A controller's log in a file. Nobody is asked before it is loaded.
+pub fn log_file(path: PathBuf) -> Box<dyn StateStore> {
+    Box::new(Log::at(path))
+}
+
 /// Where the controller keeps what it knows: with other masters beside this one, where they all can go on from.
 fn log(config: &NodeConfig) -> Result<Box<dyn StateStore>, InvalidAddress> {
     match &config.mesos.zk {

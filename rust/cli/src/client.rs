@@ -85,7 +85,7 @@ impl Client {
                 let detail = format!("the certificate authority can't be read: {}", Problem::chain(&error));
                 Problem::new(ExitCode::Usage, "bad-ca", detail).hint("`--ca` or `DCOS_CA` names a file in PEM")
             })?;
-            builder = builder.add_root_certificate(certificate);
+            builder = builder.tls_certs_only([certificate]);
         }
         let http = builder
             .build()
@@ -280,7 +280,8 @@ mod tests {
         assert!(asked.starts_with("POST /x") && asked.contains("authorization: Basic cm9vdDpzZWNyZXQ="), "{asked}");
 
         // Another kind of address is not where they may go.
-        let elsewhere = "HTTP/1.1 307 Temporary Redirect\r\nLocation: https://127.0.0.1:1/x\r\nContent-Length: 0\r\n\r\n";
+        let elsewhere =
+            "HTTP/1.1 307 Temporary Redirect\r\nLocation: https://127.0.0.1:1/x\r\nContent-Length: 0\r\n\r\n";
         let (follower, _) = server(elsewhere.to_owned());
         let refused = Client::new(&follower).unwrap().get::<bool>("/x").await.unwrap_err();
         assert!(refused.detail.contains("307"), "{}", refused.detail);

@@ -1,11 +1,16 @@
 //! `dcos-node`: the endpoints of a node as a plain server, for a machine that has no Mesos yet and for trying them out.
 //!
 //! It is the same router that answers inside Mesos; what stands behind it is put together by the caller of [`main`],
-//! which is the program, since that is the one place that knows the concrete parts. There is no authentication yet, so
-//! every caller is nobody in particular, and `[limits]` of the node's file says what nobody may do.
+//! which is the program, since that is the one place that knows the concrete parts. `[server]` of the node's file names
+//! those who may call by name (`guard`) and the certificate to serve under (`tls`); without, every caller is nobody in
+//! particular, and `[limits]` says what nobody may do.
+
+mod guard;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
@@ -15,6 +20,7 @@ use dcos_core::{ExitCode, Problem, Role};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
+use self::tls::TlsListener;
 use crate::output::Format;
 use crate::usage;
 
@@ -95,7 +101,15 @@ fn run(
         .map_err(|error| unexpected("starting the runtime failed", &error))?;
     let _context = runtime.enter();
     let parameters = BTreeMap::from([("node".to_owned(), path.display().to_string())]);
-    let router = open(&parameters)?;
+    let mut router = open(&parameters)?;
+    if let Some(credentials) = &config.server.credentials {
+        router = guard::guarded(router, credentials)?;
+    }
+    // Both or neither: the node's file was checked for that.
+    let acceptor = match (&config.server.certificate, &config.server.key) {
+        (Some(certificate), Some(key)) => Some(tls::acceptor(certificate, key)?),
+        _ => None,
+    };
     runtime.block_on(async {
         let address = serve.listen.unwrap_or_else(|| SocketAddr::new(config.mesos.ip, config.mesos.port));
         let listener = TcpListener::bind(address).await.map_err(|error| {
@@ -106,10 +120,25 @@ fn run(
             Problem::new(code, "can-not-listen", format!("listening on `{address}` failed: {error}"))
         })?;
         let address = listener.local_addr().map_err(|error| unexpected("asking for the address failed", &error))?;
-        let listening = Listening { url: format!("http://{address}") };
+        let scheme = if acceptor.is_some() { "https" } else { "http" };
+        let listening = Listening { url: format!("{scheme}://{address}") };
         format.print(&listening, |listening| format!("listening on {}", listening.url));
-        axum::serve(listener, router).await.map_err(|error| unexpected("serving failed", &error))
+        let served = match acceptor {
+            None => axum::serve(listener, router).await,
+            Some(acceptor) => {
+                let listener = TlsListener::new(listener, acceptor);
+                axum::serve(listener.map_err(|error| unexpected("listening failed", &error))?, router).await
+            }
+        };
+        served.map_err(|error| unexpected("serving failed", &error))
     })
+}
+
+/// Refuses a file with a secret in it that everybody on the machine can read.
+fn private(path: &Path) -> Result<(), String> {
+    const OTHERS: u32 = 0o007;
+    let mode = std::fs::metadata(path).map_err(|error| error.to_string())?.mode();
+    if mode & OTHERS == 0 { Ok(()) } else { Err("everybody on this machine can read it".to_owned()) }
 }
 
 /// The node's file and its absolute path: what stands behind the router has no current directory.

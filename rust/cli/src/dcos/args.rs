@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use dcos_api::types::deploy::{Amount, OnFailure, Strategy, Targets};
+use dcos_api::types::deploy::{Amount, OnFailure, Strategy, Targets, Window};
+use dcos_core::Role;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,6 +26,14 @@ pub(super) struct Arguments {
     #[arg(long, global = true, env = "DCOS_URL", value_name = "URL")]
     pub(super) url: Option<String>,
 
+    /// The file that says who you are: `principal secret`, or JSON as Mesos has it
+    #[arg(long, global = true, env = "DCOS_CREDENTIALS", value_name = "FILE")]
+    pub(super) credentials: Option<PathBuf>,
+
+    /// The certificate authority of the masters, PEM
+    #[arg(long, global = true, env = "DCOS_CA", value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+
     /// Print one JSON document on stdout
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -45,8 +54,11 @@ pub(super) enum Command {
     #[command(subcommand)]
     Upgrade(Upgrade),
     /// Look at deployments and steer them
-    #[command(subcommand)]
-    Deploy(Deploy),
+    #[command(after_help = "Examples:
+  dcos deploy status
+  dcos deploy halt \"error rate above 1%\"
+  dcos deploy --direct zk://10.0.0.1:2181,10.0.0.2:2181/mesos    finish what is under way, with every master down")]
+    Deploy(DeployArguments),
     /// The agents of the cluster
     #[command(subcommand)]
     Slave(Slave),
@@ -169,6 +181,12 @@ pub(super) struct ChangeOptions {
     /// Only this node (HOST:PORT); may be given more than once
     #[arg(long, value_name = "NODE")]
     node: Vec<String>,
+    /// Only nodes of this role; may be given more than once
+    #[arg(long, value_name = "ROLE")]
+    role: Vec<Role>,
+    /// Only agents with this attribute, as Mesos lists it; with all of them, if given more than once
+    #[arg(long, value_name = "KEY=VALUE", value_parser = attribute)]
+    attribute: Vec<(String, String)>,
     /// Leave this node as it is; may be given more than once
     #[arg(long, value_name = "NODE")]
     exclude: Vec<String>,
@@ -184,6 +202,18 @@ pub(super) struct ChangeOptions {
     /// Seconds to wait after a wave [default: 0]
     #[arg(long, value_name = "SECONDS")]
     soak: Option<u64>,
+    /// Seconds that a node may take until it is well on its new set [default: 600]
+    #[arg(long, value_name = "SECONDS")]
+    node_timeout: Option<u64>,
+    /// Seconds that fetching may take, on all nodes together [default: 3600]
+    #[arg(long, value_name = "SECONDS")]
+    fetch_timeout: Option<u64>,
+    /// How many percent of the living nodes must fetch everything; masters must all [default: 100]
+    #[arg(long, value_name = "PERCENT")]
+    fetch_share: Option<u8>,
+    /// When restarts may begin, in UTC, such as `22:00-04:00` or `fri,sat:22:00-04:00`; may be given more than once
+    #[arg(long, value_name = "[DAYS:]FROM-TO", value_parser = window)]
+    window: Vec<Window>,
     /// What happens once too many nodes have failed [default: stop]
     #[arg(long, value_name = "WHAT", value_parser = on_failure)]
     on_failure: Option<OnFailure>,
@@ -201,6 +231,24 @@ pub(super) struct ChangeOptions {
     retry_failed: bool,
 }
 
+fn attribute(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("a key and a value are needed, such as `rack=r1`")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// `22:00-04:00`, or the same with days before it. Whether the times are such is for the master to say.
+fn window(text: &str) -> Result<Window, String> {
+    let needed = || "a window is needed, such as `22:00-04:00` or `fri,sat:22:00-04:00`".to_owned();
+    let (start, to) = text.rsplit_once('-').ok_or_else(needed)?;
+    let (days, from) = match start.split_once(':') {
+        Some((days, from)) if days.starts_with(|first: char| first.is_ascii_alphabetic()) => (days, from),
+        _ => ("", start),
+    };
+    let day = |word: &str| serde_json::from_value(word.to_ascii_lowercase().into()).map_err(|_| needed());
+    let days = days.split(',').filter(|word| !word.is_empty()).map(day).collect::<Result<_, _>>()?;
+    Ok(Window { days, from: from.to_owned(), to: to.to_owned() })
+}
+
 fn on_failure(text: &str) -> Result<OnFailure, String> {
     match text {
         "stop" => Ok(OnFailure::Stop),
@@ -213,7 +261,12 @@ fn on_failure(text: &str) -> Result<OnFailure, String> {
 impl ChangeOptions {
     /// The nodes that are meant.
     pub(super) fn targets(&self) -> Targets {
-        Targets { groups: self.group.clone(), nodes: self.node.clone(), ..Targets::default() }
+        Targets {
+            roles: self.role.clone(),
+            groups: self.group.clone(),
+            nodes: self.node.clone(),
+            attributes: self.attribute.iter().cloned().collect(),
+        }
     }
 
     /// The strategy: the default one, where nothing is said.
@@ -224,6 +277,10 @@ impl ChangeOptions {
             max_unavailable: self.max_unavailable.unwrap_or(default.max_unavailable),
             max_failures: self.max_failures.unwrap_or(default.max_failures),
             soak: self.soak.unwrap_or(default.soak),
+            node_timeout: self.node_timeout.unwrap_or(default.node_timeout),
+            fetch_timeout: self.fetch_timeout.unwrap_or(default.fetch_timeout),
+            fetch_share: self.fetch_share.unwrap_or(default.fetch_share),
+            windows: self.window.clone(),
             on_failure: self.on_failure.unwrap_or(default.on_failure),
             pulse: self.pulse,
             exclude: self.exclude.clone(),
@@ -243,12 +300,25 @@ pub(super) struct Which {
     pub(super) id: Option<String>,
 }
 
+/// `dcos deploy`: one of its commands, or all that is under way without a master.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+pub(super) struct DeployArguments {
+    /// Finish what is under way from here, with every master down: by the log in ZooKeeper (`zk://…`), a master's log
+    /// (`state/deploy/log` below its root), or a backup. Beside a backup, what it came to is written as `FILE.finished`
+    #[arg(long, value_name = "STATE")]
+    pub(super) direct: Option<String>,
+    #[command(subcommand)]
+    pub(super) command: Option<Deploy>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Deploy {
     /// One line: what runs now, what it waits for, the next command
     #[command(after_help = "Examples:\n  dcos deploy status\n  dcos deploy status d-7 --json")]
     Status(Which),
     /// The deployments, newest first
+    #[command(after_help = "Examples:\n  dcos deploy list\n  dcos deploy list --json")]
     List,
     /// Follow a deployment to its end
     #[command(after_help = "Examples:\n  dcos deploy watch")]
@@ -260,7 +330,33 @@ pub(super) enum Deploy {
         node: String,
     },
     /// Every node: its set, whether it is registered, its last attempt
+    #[command(after_help = "Examples:\n  dcos deploy nodes\n  dcos deploy nodes --json")]
     Nodes,
+    /// What each group should run
+    #[command(after_help = "Examples:\n  dcos deploy desired")]
+    Desired,
+    /// Who asked for which change, and what was answered
+    #[command(after_help = "Examples:\n  dcos deploy audit\n  dcos deploy audit --after 120 --json")]
+    Audit {
+        /// Only what came after the entry of this number
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        after: u64,
+    },
+    /// Write everything that the controller knows into a file
+    #[command(after_help = "Examples:\n  dcos deploy backup cluster.json")]
+    Backup {
+        /// The file; it must not be there yet
+        file: PathBuf,
+    },
+    /// Put a backup in the place of everything that the controller knows
+    #[command(after_help = "Examples:\n  dcos deploy restore cluster.json --yes")]
+    Restore {
+        /// The file
+        file: PathBuf,
+        /// Yes, in the place of everything
+        #[arg(long)]
+        yes: bool,
+    },
     /// Start nothing more, in any deployment, until that halt is cleared
     #[command(after_help = "Examples:\n  dcos deploy halt \"error rate above 1%\"")]
     Halt {
@@ -277,16 +373,22 @@ pub(super) enum Deploy {
         note: String,
     },
     /// Tell that a monitor is alive and content
+    #[command(after_help = "Examples:\n  dcos deploy pulse")]
     Pulse,
     /// Go on after a pause, or begin the restarts of a staged deployment
+    #[command(after_help = "Examples:\n  dcos deploy start\n  dcos deploy start d7")]
     Start(Which),
     /// Start no further node of a deployment until `start`
+    #[command(after_help = "Examples:\n  dcos deploy pause\n  dcos deploy pause d7")]
     Pause(Which),
     /// Start no further node of a deployment, ever
+    #[command(after_help = "Examples:\n  dcos deploy abort\n  dcos deploy abort d7")]
     Abort(Which),
     /// Put the old sets back, in the opposite order
+    #[command(after_help = "Examples:\n  dcos deploy rollback\n  dcos deploy rollback d7")]
     Rollback(Which),
     /// Try the nodes again that failed
+    #[command(after_help = "Examples:\n  dcos deploy retry\n  dcos deploy retry d7")]
     Retry(Which),
 }
 
@@ -382,9 +484,20 @@ On the new machine:
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use dcos_api::types::deploy::{Day, Window};
+
+    use super::window;
 
     #[test]
     fn the_command_line_contradicts_itself_nowhere() {
         super::Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn windows_are_times_with_days_or_without() {
+        let is = |days: &[Day]| Window { days: days.to_vec(), from: "22:00".to_owned(), to: "04:00".to_owned() };
+        assert_eq!(window("22:00-04:00"), Ok(is(&[])));
+        assert_eq!(window("fri,Sat:22:00-04:00"), Ok(is(&[Day::Fri, Day::Sat])));
+        assert!(window("22:00").is_err() && window("someday:22:00-04:00").is_err());
     }
 }

@@ -79,7 +79,7 @@ pub(super) async fn edited(client: &Client, targets: &Targets, edit: &Edit) -> R
     }
     let (mut edited, mut findings) = (Vec::new(), Vec::new());
     for (group, nodes) in groups {
-        match of_group(group, &nodes, edit).await {
+        match of_group(client, group, &nodes, edit).await {
             Ok(Some(config)) => edited.push(config),
             Ok(None) => {}
             Err(Unfit::Findings(found)) => findings.extend(found),
@@ -154,9 +154,14 @@ fn representative<'a>(
     })
 }
 
-async fn of_group(group: &str, nodes: &[&ClusterNode], edit: &Edit) -> Result<Option<GroupConfig>, Unfit> {
+async fn of_group(
+    cluster: &Client,
+    group: &str,
+    nodes: &[&ClusterNode],
+    edit: &Edit,
+) -> Result<Option<GroupConfig>, Unfit> {
     let (node, set, current) = representative(group, nodes)?;
-    let client = Client::new(&node.url)?;
+    let client = cluster.at(&node.url)?;
     let available: AvailablePackages = client.get("/pkg/available").await?;
     let offered: Vec<PkgInfo> = available.packages.into_iter().map(|package| package.pkginfo).collect();
     let applied = match edit {

@@ -1,15 +1,18 @@
 //! `dcos deploy`: looking at deployments and steering them.
 
+use std::path::Path;
+
 use dcos_api::types::deploy::{
     ClusterNode, ClusterNodes, Deployment, DeploymentCommand, DeploymentState, Deployments, Halt, HaltRequest, Halts,
     PulseAnswer, PulseRequest, ResumeRequest,
 };
+use dcos_api::types::records::{Audit, AuditEntry, Backup, DesiredSets, Restored};
 use dcos_core::attempt::AttemptReport;
 use dcos_core::{ExitCode, PackageSet, Problem};
 use serde::Serialize;
 
 use super::args::{Deploy, Which};
-use super::{explain, follow, summary};
+use super::{direct, explain, follow, summary};
 use crate::client::Client;
 use crate::output::{Format, table};
 
@@ -24,6 +27,31 @@ pub(super) async fn run(client: &Client, format: Format, command: Deploy) -> Res
         }
         Deploy::Explain { node } => explain::run(client, format, &node).await,
         Deploy::Nodes => nodes(client, format).await,
+        Deploy::Desired => {
+            let desired: DesiredSets = client.get("/deploy/desired").await?;
+            format.print(&desired, |desired| {
+                let rows = desired.groups.iter().map(|(group, set)| {
+                    vec![group.clone(), set.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")]
+                });
+                table(&["GROUP", "SET"], &rows.collect::<Vec<_>>())
+            });
+            Ok(ExitCode::Done)
+        }
+        Deploy::Audit { after } => {
+            let audit: Audit = client.get(&format!("/deploy/audit?after={after}")).await?;
+            format.print(&audit, |audit| {
+                let rows: Vec<Vec<String>> = audit.entries.iter().map(entry).collect();
+                table(&["NUMBER", "TIME", "BY", "REQUEST", "ANSWER", "ABOUT"], &rows)
+            });
+            Ok(ExitCode::Done)
+        }
+        Deploy::Backup { file } => {
+            let backup: Backup = client.get("/deploy/backup").await?;
+            direct::write(&file, &backup)?;
+            format.print(&backup, |backup| format!("wrote {} facts to `{}`", backup.facts.len(), file.display()));
+            Ok(ExitCode::Done)
+        }
+        Deploy::Restore { file, yes } => restore(client, format, &file, yes).await,
         Deploy::Halt { reason } => {
             // Two halts for one order are cleared one after the other; none at all is what must not happen.
             let halt: Halt = client.post_until_answered("/deploy/halt", &HaltRequest { reason }).await?;
@@ -48,6 +76,44 @@ pub(super) async fn run(client: &Client, format: Format, command: Deploy) -> Res
         Deploy::Retry(which) => steer(client, format, which, DeploymentCommand::Retry).await,
         Deploy::Rollback(which) => steer(client, format, which, DeploymentCommand::Rollback).await,
     }
+}
+
+/// An entry of the record of changes as a row.
+fn entry(entry: &AuditEntry) -> Vec<String> {
+    let about = entry.refusal.as_ref().map_or_else(|| entry.about.clone(), |refusal| refusal.clone());
+    vec![
+        entry.number.to_string(),
+        entry.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        entry.by.clone().unwrap_or_else(|| "nobody".to_owned()),
+        format!("{} {}", entry.method, entry.path),
+        entry.status.to_string(),
+        about,
+    ]
+}
+
+async fn restore(client: &Client, format: Format, file: &Path, yes: bool) -> Result<ExitCode, Problem> {
+    if !yes {
+        let detail = "a restore takes the place of everything that the controller knows";
+        return Err(Problem::new(ExitCode::Usage, "not-confirmed", detail).hint("say `--yes` if that is meant"));
+    }
+    let unusable =
+        |why: String| Problem::new(ExitCode::Usage, "bad-backup", format!("`{}` is no backup: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| unusable(error.to_string()))?;
+    let backup: Backup = serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
+    let restored: Restored = client.post("/deploy/restore", &backup).await?;
+    format.print(&restored, |restored| {
+        let mut text = format!("restored: {} deployments", restored.deployments);
+        for id in &restored.paused {
+            text.push_str(&format!(
+                "\n{id} was under way and is paused\nhint: look at `dcos deploy nodes`, then `dcos deploy start {id}`"
+            ));
+        }
+        for id in &restored.halts {
+            text.push_str(&format!("\nhalt {id} stands"));
+        }
+        text
+    });
+    Ok(ExitCode::Done)
 }
 
 /// The deployment that is meant: the named one, else the newest.

@@ -59,7 +59,7 @@ pub(super) async fn follow(
 }
 
 /// Whether a waiting command has nothing more to wait for: also where only a person lets it go on.
-const fn is_over(deployment: &Deployment) -> bool {
+pub(super) const fn is_over(deployment: &Deployment) -> bool {
     deployment.state.is_final()
         || matches!(deployment.state, DeploymentState::Halted | DeploymentState::Paused | DeploymentState::Staged)
 }
@@ -87,7 +87,7 @@ async fn ask(client: &Client, id: &str, progress: &mut Progress) -> Result<Deplo
 }
 
 /// What is different between two answers, a line each.
-fn changes(old: Option<&Deployment>, new: &Deployment) -> Vec<String> {
+pub(super) fn changes(old: Option<&Deployment>, new: &Deployment) -> Vec<String> {
     let mut lines = Vec::new();
     // While packages arrive the reason counts nodes, which have lines of their own.
     let counts = matches!(new.state, DeploymentState::Fetching | DeploymentState::Validating);

@@ -98,7 +98,8 @@ fn access(credentials: Option<&Path>, ca: Option<&Path>) -> Result<Access, Probl
         unusable(Problem::chain(&error)).hint("`--credentials` or `DCOS_CREDENTIALS` names the file; `chmod 600` it")
     })?;
     let read = |path: &Path| {
-        std::fs::read(path).map_err(|error| unusable(format!("can't read the certificates in `{}`: {error}", path.display())))
+        std::fs::read(path)
+            .map_err(|error| unusable(format!("can't read the certificates in `{}`: {error}", path.display())))
     };
     Ok(Access { credential, ca: ca.map(read).transpose()? })
 }
