@@ -74,3 +74,21 @@ pub(crate) fn read(place: &str, bytes: &[u8]) -> Result<FileIndex, RepoError> {
         found => Err(RepoError::IndexFormat { url: place.to_owned(), found }),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::read;
+    use crate::error::RepoError;
+
+    #[test]
+    fn the_documented_example_is_read() {
+        let example = include_str!("../../../docs/repository/files.json");
+        let index = read("files.json", example.as_bytes()).unwrap();
+        assert_eq!(index.files.len(), 2);
+        let newer = example.replace("\"format\": 1", "\"format\": 2");
+        assert!(matches!(read("x", newer.as_bytes()), Err(RepoError::IndexFormat { found: 2, .. })));
+        let more = example.replace("\"skip\": 512", "\"skip\": 512, \"mode\": 493");
+        assert!(matches!(read("x", more.as_bytes()), Err(RepoError::Index { .. })));
+    }
+}

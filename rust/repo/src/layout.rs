@@ -22,6 +22,13 @@ pub(crate) fn archive(id: &PackageId, ending: &str) -> String {
     format!("{PACKAGES}/{}/{id}{ending}", id.name())
 }
 
+/// Whether `path` is where a repository has files: who holds its keys can't make a mirror write anywhere else.
+pub(crate) fn is_file(path: &str) -> bool {
+    let is_plain = |name: &&str| !name.is_empty() && !name.starts_with('.') && !name.contains(['\\', '\0']);
+    let parts: Vec<&str> = path.split('/').collect();
+    matches!(parts.as_slice(), [PACKAGES, name, file] if is_plain(name) && is_plain(file))
+}
+
 /// The package whose archive is at `path`, if that is the path of one.
 pub(crate) fn of_archive(path: &str) -> Option<PackageId> {
     let name = path.rsplit('/').next()?;

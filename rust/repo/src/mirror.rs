@@ -24,7 +24,7 @@ use crate::client::{self, Client};
 use crate::download::{Download, Watch};
 use crate::error::RepoError;
 use crate::fetch::{Event, Fetched, Progress};
-use crate::trust::TargetFile;
+use crate::trust::{Refusal, TargetFile};
 use crate::{layout, publisher, signing};
 
 /// What the mirror remembers, below its folder. Its name is hidden from web servers.
@@ -117,6 +117,10 @@ async fn signed(client: &Client, folder: &Path) -> Result<Wanted, RepoError> {
     let mut index = loaded.catalogue.index;
     for entry in &mut index.packages {
         entry.url = layout::plain(&entry.url);
+    }
+    if let Some(file) = loaded.files.iter().find(|file| !layout::is_file(&file.path)) {
+        let (repository, why) = (SOURCE.to_owned(), format!("its target `{}` is no file below `packages/`", file.path));
+        return Err(RepoError::Untrusted { repository, refusal: Refusal::Malformed, why });
     }
     let with_place = |file: TargetFile| {
         let place = layout::escape(&layout::hashed(&file.path, &file.sha256));

@@ -72,6 +72,9 @@ pub enum SigningError {
     /// A revoked id stays revoked.
     #[error("`{0}` was revoked")]
     Revoked(PackageId),
+    /// The names of its files would be too long.
+    #[error("`{0}` is too long for a signed repository: with a digest before it a file can't have that name")]
+    LongId(PackageId),
     /// What is not there can't be revoked.
     #[error("`{0}` is not published here")]
     NotPublished(PackageId),
@@ -100,6 +103,7 @@ impl SigningError {
             Self::Metadata { .. } => ("bad-metadata", ExitCode::Refused),
             Self::Unsignable { .. } => ("unsignable", ExitCode::Unexpected),
             Self::Revoked(_) => ("package-revoked", ExitCode::Conflict),
+            Self::LongId(_) => ("long-id", ExitCode::Refused),
             Self::NotPublished(_) => ("no-such-package", ExitCode::NotFound),
             Self::NoRole(_) => ("no-such-role", ExitCode::Usage),
         }
@@ -111,6 +115,7 @@ impl SigningError {
             Self::OpenKey { .. } => Some("`chmod go= FILE` closes it"),
             Self::Signed(_) => Some("name the folder of its keys by `--keys`"),
             Self::Unsigned(_) => Some("`dcos repo init DIR --keys KEYDIR` makes keys and signs what is there"),
+            Self::LongId(_) => Some("give it a name and version of 179 bytes at most"),
             Self::Revoked(_) => Some("give the new content a new version"),
             _ => None,
         }

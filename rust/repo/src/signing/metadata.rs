@@ -36,6 +36,9 @@ const KEPT: u64 = 10;
 /// The field of targets that lists what was revoked.
 const REVOKED: &str = "revoked";
 
+/// The longest id: a file system gives a name 255 bytes, of which a digest and a dot take 65 and `.files.json` eleven.
+const MAX_ID_BYTES: usize = 179;
+
 /// The longest root that is read: a few keys.
 pub(crate) const MAX_ROOT_BYTES: u64 = 1 << 20;
 
@@ -123,6 +126,7 @@ impl Metadata {
 
     /// Whether `id` may be published.
     pub(crate) fn check_new(&self, id: &PackageId) -> Result<(), SigningError> {
+        check_length(id)?;
         match revoked(&self.targets).contains(id) {
             true => Err(SigningError::Revoked(id.clone())),
             false => Ok(()),
@@ -308,6 +312,14 @@ pub(crate) fn check_chain(documents: &BTreeMap<String, Vec<u8>>, newest: u64) ->
         before = Some(root);
     }
     Ok(())
+}
+
+/// Whether the names of the package's files have room for a digest.
+pub(super) fn check_length(id: &PackageId) -> Result<(), SigningError> {
+    match id.to_string().len() > MAX_ID_BYTES {
+        true => Err(SigningError::LongId(id.clone())),
+        false => Ok(()),
+    }
 }
 
 /// What is revoked: a field of targets itself, since the packages' own targets are gone.

@@ -77,6 +77,7 @@ pub fn init(folder: &Path, keys: &Path, threshold: u8) -> Result<bool, RepoError
     outside(folder, keys)?;
     let mut files = BTreeMap::new();
     for entry in &index.packages {
+        metadata::check_length(&entry.id)?;
         publisher::verify(folder, entry)?;
         if let Some(document) = publisher::index_files(folder, entry)? {
             files.insert(entry.id.clone(), document);

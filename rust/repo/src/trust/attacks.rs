@@ -160,6 +160,14 @@ async fn what_is_signed_is_offered_and_fetched() {
     assert_eq!(rig.offered().await, ok(&["a--1", "b--2"]));
     rig.fetch("b--2").await.unwrap();
     assert!(rig.store().has(&"b--2".parse().unwrap()));
+    // How long what it has seen lasts is known without asking anybody.
+    let known = rig.store().freshness().unwrap();
+    let mut roles: Vec<&str> = known.iter().map(|known| known.role).collect();
+    roles.sort_unstable();
+    assert_eq!(roles, ["root", "snapshot", "targets", "timestamp"]);
+    let days = known.iter().map(|known| (known.role, known.seconds_left(Timestamp::now()) / 86_400 + 1));
+    assert!(days.clone().all(|(_, days)| days > 5), "{:?}", days.collect::<Vec<_>>());
+    assert!(known.iter().all(|known| known.repository == "release" && known.seen_at.is_some()));
     // The plain index beside it says the same, and nobody who has a root reads it.
     assert_eq!(publisher::list(&rig.folder()).unwrap().packages.len(), 2);
     fs::write(rig.folder().join("index.json"), "{}").unwrap();
@@ -373,6 +381,16 @@ async fn the_keys_decide_who_publishes() {
     assert_eq!(Problem::from(shared.unwrap_err()).name(), "keys-there");
     let absent = signing::refresh(&plain, &rig.signer());
     assert_eq!(Problem::from(absent.unwrap_err()).name(), "repository-unsigned");
+}
+
+#[tokio::test]
+async fn an_id_leaves_room_for_a_digest() {
+    let rig = Rig::new(1).await;
+    let id = |length: usize| format!("a--{}", "1".repeat(length - 3));
+    rig.publish(&id(179));
+    rig.fetch(&id(179)).await.unwrap();
+    let refused = publisher::publish_signed(&rig.folder(), &[rig.archive(&id(180))], &rig.signer());
+    assert_eq!(Problem::from(refused.unwrap_err()).name(), "long-id");
 }
 
 #[tokio::test]

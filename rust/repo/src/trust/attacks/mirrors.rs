@@ -62,7 +62,46 @@ fn spoil(stage: &Stage, folder: &str) {
     }
 }
 
+/// A target that is no package, signed by the right keys.
+fn with_target(path: &'static str) -> impl Fn(&Stage) -> Answer + Send + Sync {
+    move |stage| {
+        stage.change("targets", |signed| {
+            let mut target = signed["targets"]["packages/a/a--1.tar.gz"].clone();
+            target["custom"] = serde_json::json!({});
+            signed["targets"][path] = target;
+        });
+        stage.seal();
+        let file = stage.rig.folder().join("packages/a/a--1.tar.gz");
+        let hashed = dcos_core::Sha256::of(&fs::read(&file).unwrap());
+        let place = stage.rig.folder().join(crate::layout::hashed(path, &hashed));
+        // Where the source has it does not matter: what counts is where the copy would have it.
+        if let Some(parent) = place.parent().filter(|_| !path.starts_with(['/', '.']) && !path.contains("..")) {
+            fs::create_dir_all(parent).unwrap();
+            fs::copy(file, place).unwrap();
+        }
+        named(copy(stage))
+    }
+}
+
 pub(super) fn cases() -> Vec<Case> {
+    let paths = ["../evil", "../../evil", "/tmp/evil", ".mirror/trust/source/trust.json", "metadata/timestamp.json"];
+    let more = [
+        "index.json",
+        "packages/evil",
+        "packages/../evil/x",
+        "packages/a/../../../evil",
+        "packages/a/b/c/evil",
+        "packages/a/.lock",
+    ];
+    let paths = paths.into_iter().chain(more);
+    let mut cases: Vec<Case> =
+        paths.map(|path| Case::attack("mirror-path", path, "bad-metadata", with_target(path))).collect();
+    cases.push(Case::twin("mirror-path", "packages/a/notes.txt", with_target("packages/a/notes.txt")));
+    cases.extend(copies());
+    cases
+}
+
+fn copies() -> Vec<Case> {
     vec![
         Case::attack("mirror-archive", "another one than was signed", "digest-mismatch", |stage| {
             stage.publish("b--1");
