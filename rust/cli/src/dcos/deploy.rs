@@ -16,6 +16,9 @@ use super::{direct, explain, follow, summary};
 use crate::client::Client;
 use crate::output::{Format, table};
 
+/// How many nodes are asked themselves for one line of status.
+const ASKED: usize = 100;
+
 /// Runs one of the commands.
 pub(super) async fn run(client: &Client, format: Format, command: Deploy) -> Result<ExitCode, Problem> {
     match command {
@@ -155,7 +158,11 @@ struct Status {
 
 async fn status(client: &Client, format: Format, which: Which) -> Result<ExitCode, Problem> {
     let deployment = if which.id.is_none() { newest(client).await? } else { Some(find(client, which).await?) };
-    let cluster: ClusterNodes = client.get("/deploy/nodes").await?;
+    // Thousands of nodes are not asked one by one for one line: what the deployment says of them will do.
+    let cluster = match &deployment {
+        Some(deployment) if deployment.nodes.len() > ASKED => summary::as_told(deployment),
+        Some(_) | None => client.get("/deploy/nodes").await?,
+    };
     let Halts { halts } = client.get("/deploy/halt").await?;
     let status = match deployment {
         None => Status {

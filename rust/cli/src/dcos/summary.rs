@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use dcos_api::types::deploy::{Change, ClusterNodes, Deployment, DeploymentNode, DeploymentState, Halt, NodeState};
+use dcos_api::types::deploy::{
+    Change, ClusterNode, ClusterNodes, Deployment, DeploymentNode, DeploymentState, Halt, NodeState,
+};
 use dcos_core::{ExitCode, PackageName, PackageSet};
 
 /// How many nodes are named one by one; more are counted.
@@ -112,19 +114,14 @@ pub(super) fn running_now(deployment: &Deployment, cluster: &ClusterNodes) -> St
     if concerned.is_empty() {
         return "no node is concerned".to_owned();
     }
-    let set_of = |name: &str| -> Option<&PackageSet> {
-        cluster
-            .nodes
-            .iter()
-            .find(|node| node.node == name)
-            .filter(|node| node.reachable)
-            .and_then(|node| node.set.as_ref())
-    };
+    let known = cluster.nodes.iter().filter(|node| node.reachable);
+    let sets: BTreeMap<&str, &PackageSet> =
+        known.filter_map(|node| Some((node.node.as_str(), node.set.as_ref()?))).collect();
     let mut lines = Vec::new();
     for name in headline(deployment) {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for node in &concerned {
-            let what = match set_of(&node.node) {
+            let what = match sets.get(node.node.as_str()) {
                 None => format!("unknown ({name})"),
                 Some(set) => set.named(&name).next().map_or_else(|| format!("no {name}"), ToString::to_string),
             };
@@ -144,6 +141,39 @@ pub(super) fn running_now(deployment: &Deployment, cluster: &ClusterNodes) -> St
         })
         .collect();
     said.join(", ")
+}
+
+/// The nodes of a deployment as the controller last heard of them.
+pub(super) fn as_told(deployment: &Deployment) -> ClusterNodes {
+    let back = deployment.state == DeploymentState::RollingBack;
+    let set = |node: &DeploymentNode| match node.state {
+        NodeState::Confirmed | NodeState::Unconfirmed => Some(node.to.clone()),
+        // On the way back, those that were started wait for it on the new set.
+        NodeState::Waiting if back && node.attempt.is_some() => Some(node.to.clone()),
+        NodeState::Waiting | NodeState::Fetching | NodeState::Fetched | NodeState::RolledBack | NodeState::Skipped => {
+            Some(node.from.clone())
+        }
+        NodeState::Restarting | NodeState::Failed | NodeState::Lost => None,
+    };
+    let nodes = deployment.nodes.iter().map(|node| {
+        let set = set(node);
+        ClusterNode {
+            node: node.node.clone(),
+            url: String::new(),
+            role: node.role,
+            group: node.group.clone(),
+            agent_id: None,
+            registered: node.state != NodeState::Skipped,
+            reachable: set.is_some(),
+            set,
+            desired: None,
+            drift: false,
+            mesos_version: None,
+            last_attempt: None,
+            detail: node.detail.clone(),
+        }
+    });
+    ClusterNodes { nodes: nodes.collect() }
 }
 
 /// What the deployment waits for.
