@@ -37,7 +37,7 @@ class Cell:
         self.kind, _, self.where = fault.partition("@")
         self.fired = threading.Event()
         self.host_lost = threading.Event()
-        self.result = {"way": way.name, "fault": fault}
+        self.result = {"way": way.name, "fault": fault, "supervisor": machine.supervisor}
         self.attempt = f"cell-{machine.restarts}"
         self.weather_over = False
         machine.restarts += 1
@@ -76,8 +76,7 @@ class Cell:
             self.listener = socket.create_server(("127.0.0.1", 0))
             unreachable = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         if machine.write_node(way, unreachable):
-            machine.inside("dcos-restart-helper", "stop", expect=0)
-            machine.start_helper()
+            machine.reread_node()
         if way.weather == "deaf":
             self._go("old, deaf", f"{self.attempt}-before")
             until("the deaf set is confirmed", lambda: machine.step()[0] == "confirmed" and machine.step()[1]["closed"], 60)
@@ -129,11 +128,10 @@ class Cell:
     def _lose(self):
         machine = self.machine
         before = machine.watcher.seen()[-1][0]
-        machine.lose()
-        step, journal = machine.step()
+        step, journal = machine.lose()
         demand(f"the journal of the step `{before}` outlives its host: it says `{step}`",
                journal and journal["attempt"] == self.attempt and step == before)
-        # It goes by itself wherever there is an init system; here this is the init system.
+        # What is left to do where no init system starts the helper at a boot.
         machine.start_helper()
 
     def _fault_is_over(self, step):

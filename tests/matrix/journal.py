@@ -28,12 +28,13 @@ def step_of(document):
 
 
 def is_worker(pid):
-    """Whether a process is the helper's worker."""
+    """Whether a process is a helper that walks the journal: the guard's worker, or what systemd's units run."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return b"worker" in file.read().split(b"\0")
+            words = set(file.read().split(b"\0"))
     except OSError:
         return False
+    return any(kind <= words for kind in ({b"worker"}, {b"start", b"--foreground"}, {b"watch", b"--boot"}, {b"resume", b"--boot"}))
 
 
 class Watcher:

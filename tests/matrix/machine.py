@@ -56,7 +56,7 @@ masters = [{masters}]
 allowed_origins = []
 
 [supervisor]
-kind = "process"
+kind = "{supervisor}"
 {health}
 [limits]
 insecure_allow_anonymous = true
@@ -70,6 +70,9 @@ answer_deadline = {way.answer:.1f}
 register_deadline = {way.register:.1f}
 stop_deadline = {way.stop:.1f}
 """
+
+# Whatever runs so ends when the thread that started it does, even if the whole run is killed.
+WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
 # The first process of a machine. It reaps whoever is left to it, as an init does.
 INIT = f"""
@@ -115,6 +118,8 @@ def free_port():
 
 class Machine:
     """One machine. It is reused from cell to cell, as real ones are, and thrown away after a violation."""
+
+    supervisor = "process"
 
     def __init__(self, number, template, trees):
         self.template, self.trees = template, trees
@@ -181,7 +186,7 @@ class Machine:
         (self.folder / "boot_id").write_text(f"{uuid.uuid4()}\n")
         (self.folder / "up").unlink(missing_ok=True)
         log = open(self.folder / "init.log", "ab")
-        self.init = subprocess.Popen(["bash", "-c", INIT, "init", self.folder, self.folder / "groups"],
+        self.init = subprocess.Popen([*WITH_US, "bash", "-c", INIT, "init", self.folder, self.folder / "groups"],
                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         until("the machine is up", (self.folder / "up").exists, 10)
         self.leader = int(call("pgrep", "--parent", str(self.init.pid)).split()[0])
@@ -199,7 +204,7 @@ class Machine:
             self.init = self.leader = None
 
     def lose(self):
-        """The host is lost: first its disk, then all that ran on it."""
+        """The host is lost: first its disk, then all that ran on it. Answers what its journal says before it boots."""
         descriptor = os.open(self.disk, os.O_RDONLY)
         try:
             fcntl.ioctl(descriptor, SHUTDOWN, NO_LOG_FLUSH)
@@ -210,14 +215,19 @@ class Machine:
         self._unmount()
         self._mount()
         self.watcher.attempt, self.watcher.steps = attempt, steps
+        found = self.step()
         self.power_on()
+        return found
+
+    def enter(self):
+        """The command that runs another one on the machine."""
+        return ["nsenter", "--target", str(self.leader), "--pid", "--mount", "--"]
 
     def inside(self, program, *arguments, expect=None):
         """Runs one of the node's own programs on the machine, as a person there would."""
         folder = f"{HOME}/root/packages/{dcos_bits(OLD)}/bin"
         done = subprocess.run(
-            ["nsenter", "--target", str(self.leader), "--pid", "--mount", "--", f"{folder}/{program}",
-             "--node", f"{HOME}/node.toml", *arguments],
+            [*self.enter(), f"{folder}/{program}", "--node", f"{HOME}/node.toml", *arguments],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd="/", timeout=90,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
         if expect is not None and done.returncode != expect:
@@ -229,12 +239,17 @@ class Machine:
         # It is Mesos that may fail to answer here, and that is for the cell to find out.
         self.inside("dcos-restart-helper", "start", "--no-wait", expect=0)
 
+    def reread_node(self):
+        """Makes the helper read the node's file again, which it does at its start."""
+        self.inside("dcos-restart-helper", "stop", expect=0)
+        self.start_helper()
+
     def write_node(self, way, unreachable=None):
         """The node's file, with a way's deadlines; answers whether it has become another one."""
         health = "" if way.defaults else HEALTH.format(way=way)
         masters = [unreachable] if unreachable else []
         masters.append(f"http://127.0.0.1:{self.master_port}")
-        text = NODE.format(home=HOME, port=self.port, master=self.master_port, health=health,
+        text = NODE.format(home=HOME, port=self.port, master=self.master_port, health=health, supervisor=self.supervisor,
                            masters=", ".join(f'"{each}"' for each in masters))
         changed = text != self.node_text
         if changed:
@@ -250,7 +265,7 @@ class Machine:
     def start_master(self):
         log = open(self.folder / "master.log", "ab")
         self.master = subprocess.Popen(
-            [f"{self.trees[NEW]}/bin/mesos-master"], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            [*WITH_US, f"{self.trees[NEW]}/bin/mesos-master"], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env={**MASTER, "PATH": os.environ["PATH"], "MESOS_PORT": str(self.master_port),
                  "MESOS_WORK_DIR": str(self.folder / "master")})
         until("the master leads", lambda: (get(self.master_port, "/metrics/snapshot") or {}).get("master/elected") == 1, 60)

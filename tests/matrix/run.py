@@ -1,29 +1,33 @@
 """The matrix of restarts: every way for a new set to be bad, times every fault, on real Mesos.
 
-usage: scripts/restart-matrix [--sample] [--jobs N] [--only WORD]… [--list] [--fresh]
+usage: scripts/restart-matrix [--sample] [--jobs N] [--only WORD]… [--list] [--fresh] [--helper FILE]
 
 It can be stopped at any time and started again: what is in the results file is not run twice. As root.
 """
 
 import argparse
 import collections
+import dataclasses
+import fcntl
 import json
 import os
 import queue
 import random
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 
 import ways
 from cell import Cell
+from host import SystemdMachine
 from machine import Machine
 from packages import HERE, TREE, Broken, Template, call
+from ways import Key
 
 
 class Results:
@@ -42,18 +46,24 @@ class Results:
                     result = json.loads(line)
                 except ValueError:
                     continue
-                self.cells[result["way"], result["fault"]] = result
+                self.cells[key_of(result)] = result
 
-    def has(self, way, fault):
+    def has(self, key):
         """Whether the cell has been run and nothing was wrong."""
-        result = self.cells.get((way.name, fault))
+        result = self.cells.get(key)
         return bool(result) and "violation" not in result and "broken" not in result
 
     def add(self, result):
+        """Writes a cell down."""
         with self.lock:
-            self.cells[result["way"], result["fault"]] = result
+            self.cells[key_of(result)] = result
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(json.dumps({**result, "build": self.build}) + "\n")
+
+
+def key_of(result):
+    """The cell of a result."""
+    return Key(result["way"], result["fault"], result.get("supervisor", "process"))
 
 
 def percentiles(name, values):
@@ -66,15 +76,16 @@ def percentiles(name, values):
 
 def summarize(results, wanted):
     """Prints what is missing, what is wrong, and the figures; answers whether all is well."""
-    known = [results.cells[way.name, fault] for way, fault in wanted if (way.name, fault) in results.cells]
-    missing = [f"{way.name} / {fault}" for way, fault in wanted if (way.name, fault) not in results.cells]
-    wrong = [each for each in known if "violation" in each or "broken" in each]
-    for each in missing[:40]:
-        print(f"missing: {each}")
+    known = {key: results.cells[key] for key in wanted if key in results.cells}
+    missing = [key for key in wanted if key not in results.cells]
+    wrong = {key: each for key, each in known.items() if "violation" in each or "broken" in each}
+    for key in missing[:40]:
+        print(f"missing: {key}")
     if len(missing) > 40:
         print(f"missing: and {len(missing) - 40} more")
-    for each in wrong:
-        print(f"violation: {each['way']} / {each['fault']}: {each.get('violation') or each['broken']}")
+    for key, each in wrong.items():
+        print(f"violation: {key}: {each.get('violation') or each['broken']}")
+    known = list(known.values())
     older = sum(each.get("build", results.build) != results.build for each in known)
     if older:
         print(f"{older} cells were run with another build; --fresh runs them again")
@@ -89,53 +100,60 @@ def summarize(results, wanted):
                       [e["absence_s"] for e in short if "absence_s" in e and e["end"] == "rolled_back"]))
     ends = collections.Counter(each.get("end", "?") for each in known)
     print("ends: " + ", ".join(f"{count} {end}" for end, count in sorted(ends.items())))
-    live = sum(way.end not in ("refused", "confirmed") for way in {way.name: way for way, _ in wanted}.values())
-    print(f"{len({way.name for way, _ in wanted})} ways, {live} of them pass pre-flight and are bad live")
+    tried = {way.name: way for way in wanted.values()}
+    live = sum(way.end not in ("refused", "confirmed") for way in tried.values())
+    print(f"{len(tried)} ways, {live} of them pass pre-flight and are bad live")
     print(f"{len(known)} of {len(wanted)} cells, {len(wrong)} violations")
     return not missing and not wrong
 
 
-def work(number, template, trees, cells, results, stop):
+def work(number, template, trees, queues, results, stop):
     """Runs cells on one machine until there are none, with a new machine after whatever went wrong."""
     machine = None
     while not stop.is_set():
         try:
-            way, fault = cells.get_nowait()
+            key, way = queues[0].get_nowait()
         except queue.Empty:
+            # Then those of the other supervisor, if there are any: on a machine of its kind.
+            queues = queues[1:]
+            if machine:
+                machine.tear_down()
+                machine = None
+            if queues:
+                continue
             break
+        cell = None
         try:
             if machine is None:
-                machine = Machine(number, template, trees)
+                machine = (SystemdMachine if key.supervisor == "systemd" else Machine)(number, template, trees)
                 machine.set_up()
-            cell = Cell(machine, way, fault)
+            cell = Cell(machine, way, key.fault)
             result = cell.run()
         except Exception as error:  # pylint: disable=broad-except
-            result = {"way": way.name, "fault": fault, "broken": f"no machine: {error}"}
-            traceback.print_exc()
+            result = {**dataclasses.asdict(key), "broken": f"no machine: {error}"}
         if stop.is_set():
             break
-        wrong = result.get("violation") or result.get("broken")
-        results.add(result)
-        print(f"{time.strftime('%H:%M:%S')} {cells.qsize():4} left  {way.name} / {fault}: "
-              f"{'VIOLATION: ' + wrong if wrong else result.get('end')} ({result.get('seconds', 0)} s)", flush=True)
-        if not wrong:
+        if "violation" not in result and "broken" not in result:
             try:
                 cell.restore()
-                continue
             except Exception as error:  # pylint: disable=broad-except
-                results.add({**result, "broken": f"the machine can't go on: {error}"})
-                print(f"BROKEN after {way.name} / {fault}: {error}", flush=True)
-        if machine:
-            keep(machine, way, fault)
+                result["broken"] = f"the machine can't go on: {error}"
+        results.add(result)
+        wrong = result.get("violation") or result.get("broken")
+        left = sum(each.qsize() for each in queues)
+        print(f"{time.strftime('%H:%M:%S')} {left:4} left  {key}: "
+              f"{'VIOLATION: ' + wrong if wrong else result.get('end')} ({result.get('seconds', 0)} s)", flush=True)
+        if wrong and machine:
+            keep(machine, key)
             machine.tear_down()
             machine = None
     if machine:
         machine.tear_down()
 
 
-def keep(machine, way, fault):
+def keep(machine, key):
     """Keeps what tells why a cell went wrong."""
-    folder = HERE / "violations" / f"{way.name}-{fault}".replace(" ", "-").replace("/", "-")
+    folder = HERE / "violations" / str(key).replace(" / ", "-").replace(" ", "-")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in ("state", "generations"):
@@ -148,11 +166,13 @@ def chosen(options):
     """The cells that are asked for."""
     cells = ways.cells()
     if options.sample:
-        cells = [(way, fault) for way, fault in cells if (way.name, fault) in ways.SAMPLE]
-        assert len(cells) == len(ways.SAMPLE), "every cell of the sample is one of the matrix"
+        if unknown := ways.SAMPLE - cells.keys():
+            raise Broken(f"the sample names cells that there are not: {unknown}")
+        cells = {key: way for key, way in cells.items() if key in ways.SAMPLE}
+    if options.supervisor:
+        cells = {key: way for key, way in cells.items() if key.supervisor == options.supervisor}
     if options.only:
-        cells = [(way, fault) for way, fault in cells
-                 if any(word in f"{way.name} / {fault}" for word in options.only)]
+        cells = {key: way for key, way in cells.items() if any(word in str(key) for word in options.only)}
     return cells
 
 
@@ -163,11 +183,18 @@ def alone():
     if "RESTART_MATRIX_ALONE" not in os.environ:
         os.environ["RESTART_MATRIX_ALONE"] = "1"
         os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", "--", sys.executable, "-B", *sys.argv])
+    HERE.mkdir(parents=True, exist_ok=True)
+    lock = open(HERE / "lock", "w")  # Held to the end of the process.
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Broken(f"another run of the matrix is under way: it holds `{HERE / 'lock'}`") from None
     # What is mounted and unmounted below is so in the machines' namespaces too.
     machines = HERE / "machines"
     machines.mkdir(parents=True, exist_ok=True)
     call("mount", "--bind", machines, machines)
     call("mount", "--make-shared", machines)
+    return lock
 
 
 def main():
@@ -175,28 +202,36 @@ def main():
     arguments.add_argument("--sample", action="store_true", help="a few cells of every kind, for `make test`")
     arguments.add_argument("--jobs", type=int, default=3 * (os.cpu_count() or 1), help="machines at a time")
     arguments.add_argument("--only", action="append", default=[], metavar="WORD", help="cells whose name has the word")
+    arguments.add_argument("--supervisor", choices=("process", "systemd"), help="cells under this supervisor")
     arguments.add_argument("--list", action="store_true", help="print the cells and run none")
     arguments.add_argument("--fresh", action="store_true", help="forget earlier results")
     arguments.add_argument("--helper", type=Path, metavar="FILE", help="another build of the helper than the packages'")
     options = arguments.parse_args()
     wanted = chosen(options)
     if options.list:
-        print("\n".join(f"{way.name} / {fault}" for way, fault in wanted))
+        print("\n".join(map(str, wanted)))
         return 0
-    alone()
+    lock = alone()
     template = Template(options.helper)
     trees = dict(line.split(" ", 1) for line in call(TREE / "tests" / "mesos" / "prepare").splitlines())
     name = "sample.jsonl" if options.sample else "results.jsonl"
     results = Results(HERE / name, template.build, options.fresh or options.sample)
-    cells = queue.Queue()
+    queues = {"process": queue.Queue(), "systemd": queue.Queue()}
     # Mixed, and the same each time: cells that only wait beside cells that work.
-    for way, fault in random.Random(0).sample(wanted, len(wanted)):
-        if not results.has(way, fault):
-            cells.put((way, fault))
-    print(f"{len(wanted)} cells, {cells.qsize()} of them to be run; results in {results.path}", flush=True)
+    for key, way in random.Random(0).sample(sorted(wanted.items(), key=str), len(wanted)):
+        if not results.has(key):
+            queues[key.supervisor].put((key, way))
+    count = sum(each.qsize() for each in queues.values())
+    print(f"{len(wanted)} cells, {count} of them to be run; results in {results.path}", flush=True)
     stop = threading.Event()
-    threads = [threading.Thread(target=work, args=(number, template, trees, cells, results, stop))
-               for number in range(max(1, min(options.jobs, cells.qsize())))]
+    # Whoever started us in the background has these ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    threads = []
+    for number in range(max(1, min(options.jobs, count))):
+        # Every third machine begins with those of systemd.
+        order = [queues["systemd"], queues["process"]] if number % 3 == 2 else [queues["process"], queues["systemd"]]
+        threads.append(threading.Thread(target=work, args=(number, template, trees, order, results, stop)))
     try:
         for thread in threads:
             thread.start()
@@ -208,7 +243,9 @@ def main():
         stop.set()
         for thread in threads:
             thread.join()
-    return 0 if summarize(results, wanted) else 1
+    well = summarize(results, wanted)
+    lock.close()
+    return 0 if well else 1
 
 
 if __name__ == "__main__":

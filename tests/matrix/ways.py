@@ -140,20 +140,44 @@ def faults(way):
     return ["none", *(f"{what}@{step}" for what in ("helper", "host") for step in way.steps)]
 
 
+# What is tried under systemd too, with every fault: one way of each kind.
+UNDER_SYSTEMD = {
+    "good", "exits-at-once", "exits-after-5-s", "registers-then-dies", "crashes-when-used", "fills-the-disk-and-exits",
+    "freezes", "health-answers-503", "is-another-version", "is-not-executable", "ruins-the-checkpoint-of-both",
+    "no-master-leads", "old-mesos-is-deaf-to-sigterm",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """What a cell is: a way, a fault, and who supervises Mesos."""
+
+    way: str
+    fault: str
+    supervisor: str = "process"
+
+    def __str__(self):
+        return f"{self.way} / {self.fault}" + (" / systemd" if self.supervisor == "systemd" else "")
+
+
 def cells():
-    """Every cell of the matrix: a way and a fault."""
-    return [(way, fault) for way in ALL for fault in faults(way)]
+    """Every cell of the matrix, with its way."""
+    plain = {Key(way.name, fault): way for way in ALL for fault in faults(way)}
+    return plain | {Key(way.name, fault, "systemd"): way for way in ALL if way.name in UNDER_SYSTEMD
+                    for fault in faults(way)}
 
 
 # One cell of each kind, for `make test`.
-SAMPLE = [
-    ("good", "none"),
-    ("exits-at-once", "none"),
-    ("crashes-when-used", "helper@forward.watching"),
-    ("is-another-version", "helper@back.stopped"),
-    ("health-answers-503", "host@forward.starting"),
-    ("fills-the-disk-and-exits", "host@back.starting"),
-    ("ruins-the-checkpoint-of-both", "none"),
-    ("no-master-leads", "none"),
-    ("module-is-for-another-mesos", "none"),
-]
+SAMPLE = {
+    Key("good", "none"),
+    Key("exits-at-once", "none"),
+    Key("crashes-when-used", "helper@forward.watching"),
+    Key("is-another-version", "helper@back.stopped"),
+    Key("health-answers-503", "host@forward.starting"),
+    Key("fills-the-disk-and-exits", "host@back.starting"),
+    Key("ruins-the-checkpoint-of-both", "none"),
+    Key("no-master-leads", "none"),
+    Key("module-is-for-another-mesos", "none"),
+    Key("good", "host@forward.watching", "systemd"),
+    Key("exits-at-once", "host@forward.starting", "systemd"),
+}
