@@ -22,3 +22,4 @@ mod node;
 mod pkg;
 mod repo;
 mod restart;
+mod systemd;

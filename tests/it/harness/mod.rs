@@ -2,11 +2,13 @@
 //!
 //! - [`program`]: running one of our programs, and what came of it
 //! - [`cluster`]: a real master and real agents with their own packages, ended with the test
+//! - [`framework`]: a framework with a task that is watched
 //! - [`host`]: hosts with a systemd of their own
 //! - [`http`]: asking an endpoint
 //! - [`zookeeper`]: a real ensemble
 
 pub(crate) mod cluster;
+pub(crate) mod framework;
 pub(crate) mod host;
 pub(crate) mod http;
 pub(crate) mod program;

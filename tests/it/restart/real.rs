@@ -1,13 +1,10 @@
 //! Restarts of real agents: what only a real Mesos can show.
 
-use std::fs::File;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
-use serde_json::Value;
 
 use super::machine::kill;
 use crate::harness::cluster::{Cluster, NEW, Node, OLD};
+use crate::harness::framework::Framework;
 use crate::harness::program::{Outcome, run};
 use crate::harness::{archive, until};
 
@@ -33,65 +30,13 @@ fn restart(node: &Node, flags: &[&str], set: &[String]) -> Outcome {
     helper(node, &["run"].into_iter().chain(flags.iter().copied()).chain(["--set"]).chain(ids).collect::<Vec<_>>())
 }
 
-/// A framework that keeps one task running; it is told to tear down when dropped.
-struct Framework {
-    process: Child,
-    log: tempfile::NamedTempFile,
-    seconds: String,
-}
-
-impl Framework {
-    fn start(master: &Node, flags: &[&str]) -> Self {
-        let log = tempfile::NamedTempFile::new().unwrap();
-        // The task is found by how long it sleeps: nobody else sleeps as long.
-        let seconds = (900_000 + std::process::id()).to_string() + if flags.is_empty() { "" } else { "1" };
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mesos/tasks/mesos-test-framework");
-        let process = Command::new(program)
-            .args(["--master", &master.name, "--command", &format!("exec sleep {seconds}")])
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(File::options().write(true).open(log.path()).unwrap())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let framework = Self { process, log, seconds };
-        until("the task runs", 60, || framework.states().contains(&"TASK_RUNNING".to_owned()).then_some(()));
-        framework
-    }
-
-    /// The task's process, with the start time that makes it unique.
-    fn task(&self) -> Option<(String, String)> {
-        let command = format!("sleep\0{}\0", self.seconds);
-        std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
-            let found = std::fs::read(entry.path().join("cmdline")).ok()? == command.as_bytes();
-            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-            let start = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.to_owned();
-            found.then(|| (entry.file_name().into_string().unwrap(), start))
-        })
-    }
-
-    /// The states of the task that the framework was told, in order.
-    fn states(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(self.log.path()).unwrap();
-        let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        events.filter_map(|event| Some(event["state"].as_str()?.to_owned())).collect()
-    }
-}
-
-impl Drop for Framework {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
-        let _ = self.process.wait();
-    }
-}
-
 #[test]
 #[ignore = "needs real Mesos and built packages: make test"]
 fn a_task_lives_through_an_upgrade_a_killed_helper_and_a_rollback() {
     let cluster = Cluster::start(1);
     let agent = &cluster.agents[0];
     let ids = cluster.agent_ids();
-    let framework = Framework::start(&cluster.master, &[]);
+    let framework = Framework::start(&cluster.master.name, &[]);
     let task = framework.task().unwrap();
 
     let set = upgraded(agent);
@@ -115,7 +60,7 @@ fn a_task_lives_through_an_upgrade_a_killed_helper_and_a_rollback() {
 fn tasks_that_would_die_are_named_before_anything_is_stopped() {
     let cluster = Cluster::start(1);
     let agent = &cluster.agents[0];
-    let framework = Framework::start(&cluster.master, &["--no-checkpoint"]);
+    let framework = Framework::start(&cluster.master.name, &["--no-checkpoint"]);
     let (task, mesos) = (framework.task(), agent.mesos());
     let set = upgraded(agent);
     let refused = restart(agent, &["--json"], &set).expect(3).json();

@@ -188,14 +188,20 @@ impl Supervisor for SystemdSupervisor {
         }
         self.forgiven = 0;
         self.invocation = None;
-        let started = command::run("systemctl", &["start", &self.unit], START_DEADLINE).or_else(|error| {
+        let mut started = command::run("systemctl", &["start", &self.unit], START_DEADLINE);
+        let mut status = self.status()?;
+        if started.is_err() && !status.has_run_and_ended() {
             // A unit of somebody else's may have a limit of starts, and it may be reached.
-            tracing::warn!(unit = self.unit, %error, "it did not start: once more, as if it had never failed");
-            command::run("systemctl", &["reset-failed", &self.unit], ANSWER_DEADLINE)?;
-            command::run("systemctl", &["start", &self.unit], START_DEADLINE)
-        });
-        started.map_err(systemd(format!("start `{}`", self.unit)))?;
-        let status = self.status()?;
+            tracing::warn!(unit = self.unit, "it did not start: once more, as if it had never failed");
+            started = command::run("systemctl", &["reset-failed", &self.unit], ANSWER_DEADLINE)
+                .and_then(|_| command::run("systemctl", &["start", &self.unit], START_DEADLINE));
+            status = self.status()?;
+        }
+        if let Err(error) = started
+            && !status.has_run_and_ended()
+        {
+            return Err(systemd(format!("start `{}`", self.unit))(error));
+        }
         self.invocation = Some(status.invocation).filter(|id| !id.is_empty());
         // If it has ended already, `life` will say so.
         let running = match status.main_pid {

@@ -83,6 +83,17 @@ impl UnitStatus {
         }
     }
 
+    /// Whether the program was executed, and has ended: then it is the set that failed, and not the attempt to start it.
+    pub(crate) fn has_run_and_ended(&self) -> bool {
+        // With these statuses systemd's own child ends before it executes anything (systemd.exec(5)).
+        const BEFORE_EXEC: std::ops::RangeInclusive<u32> = 200..=243;
+        let executed = match self.exec_main_code {
+            1 => !BEFORE_EXEC.contains(&self.exec_main_status),
+            code => code != 0,
+        };
+        executed && matches!(self.result.as_str(), "exit-code" | "signal" | "core-dump" | "oom-kill" | "success")
+    }
+
     /// How the main process ended.
     fn end(&self) -> String {
         let status = self.exec_main_status;
@@ -135,6 +146,17 @@ mod tests {
         }
         assert_eq!(life("LoadState=not-found ActiveState=inactive", 0), UnitLife::Unknown);
         assert_eq!(life("", 0), UnitLife::Unknown);
+    }
+
+    #[test]
+    fn a_program_that_ended_at_once_has_run_and_one_that_is_missing_has_not() {
+        let ran = |text: &str| UnitStatus::parse(&text.replace(' ', "\n")).has_run_and_ended();
+        assert!(ran("ExecMainCode=1 ExecMainStatus=1 Result=exit-code"));
+        assert!(ran("ExecMainCode=2 ExecMainStatus=11 Result=signal"));
+        assert!(ran("ExecMainCode=1 ExecMainStatus=0 Result=success"));
+        assert!(!ran("ExecMainCode=1 ExecMainStatus=203 Result=exit-code"));
+        assert!(!ran("ExecMainCode=1 ExecMainStatus=1 Result=start-limit-hit"));
+        assert!(!ran("ExecMainCode=0 ExecMainStatus=0 Result=resources"));
     }
 
     #[test]
