@@ -107,7 +107,7 @@ fn with_json_a_refusal_is_one_document_on_stdout() {
 fn a_machine_without_a_node_file_is_told_where_one_is_needed() {
     insta::assert_snapshot!(dcos(&["doctor", "--node", "/no/such/node.toml"]), @r"
     $ dcos doctor --node /no/such/node.toml
-    exit code: 7
+    exit code: 4
     --- stdout
     RESULT   CHECK      FOUND
     problem  node file  can't read `/no/such/node.toml`: No such file or directory (os error 2)

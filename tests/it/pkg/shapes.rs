@@ -69,3 +69,14 @@ fn the_documented_index_is_one() {
     let written = serde_json::to_value(&index).unwrap();
     assert_eq!(written, serde_json::from_str::<Value>(text).unwrap());
 }
+
+#[test]
+fn every_command_is_there_and_has_an_example() {
+    let commands = "add fetch build convert list available show active validate activate swap rollback history remove \
+                    verify repair gc";
+    for command in commands.split_whitespace() {
+        let help = pkg(&[command, "--help"]).expect(0);
+        let example = format!("Examples:\n  dcos-pkg {command}");
+        assert!(help.stdout.contains(&example), "{help}");
+    }
+}

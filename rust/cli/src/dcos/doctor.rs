@@ -41,11 +41,15 @@ impl Finding {
     }
 }
 
-/// Runs the checks; the code is 7 if a person is needed.
+/// Runs the checks; the code is 7 if a person is needed, and 4 if there is no node to look at.
 pub(super) async fn run(format: Format, file: &Path) -> Result<ExitCode, Problem> {
     let findings = examine(file).await;
     format.print(&findings, |findings| text(findings));
-    Ok(if findings.iter().all(|finding| finding.ok) { ExitCode::Done } else { ExitCode::NeedsPerson })
+    Ok(match findings.iter().all(|finding| finding.ok) {
+        true => ExitCode::Done,
+        false if matches!(file.try_exists(), Ok(false)) => ExitCode::NotFound,
+        false => ExitCode::NeedsPerson,
+    })
 }
 
 fn text(findings: &[Finding]) -> String {

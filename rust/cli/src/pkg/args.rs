@@ -77,19 +77,23 @@ Examples:
   dcos-pkg fetch mesos--1.11.0 --url http://10.0.0.1/mesos--1.11.0.tar.zst --sha256 HEX")]
     Fetch(Fetch),
     /// List the packages that are here
+    #[command(after_help = "Examples:\n  dcos-pkg list\n  dcos-pkg list --json")]
     List,
     /// List what the repositories offer, and what of it is here
+    #[command(after_help = "Examples:\n  dcos-pkg available\n  dcos-pkg available mesos fizzbuzz")]
     Available {
         /// Only packages of these names
         #[arg(value_name = "NAME")]
         names: Vec<String>,
     },
     /// Show a package that is here
+    #[command(after_help = "Examples:\n  dcos-pkg show mesos--1.11.0")]
     Show {
         /// The package
         id: PackageId,
     },
     /// Show the active set
+    #[command(after_help = "Examples:\n  dcos-pkg active\n  dcos-pkg active --json")]
     Active,
     /// Say whether a set can work here, and every reason why not
     #[command(
@@ -124,11 +128,13 @@ Examples:
         activation: Activation,
     },
     /// Make the last confirmed set before this one the active one again
+    #[command(after_help = "Examples:\n  dcos-pkg rollback")]
     Rollback {
         #[command(flatten)]
         activation: Activation,
     },
     /// List what was activated, and how that ended
+    #[command(after_help = "Examples:\n  dcos-pkg history")]
     History,
     /// Remove packages that nothing needs
     #[command(after_help = "Examples:\n  dcos-pkg remove fizzbuzz--1.1.0+mesos1.11.0")]
@@ -138,6 +144,7 @@ Examples:
         ids: Vec<PackageId>,
     },
     /// Compare packages with what was added, byte for byte
+    #[command(after_help = "Examples:\n  dcos-pkg verify\n  dcos-pkg verify mesos--1.11.0 --json")]
     Verify {
         /// The packages; all of them if none is named
         ids: Vec<PackageId>,
