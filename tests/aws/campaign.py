@@ -50,15 +50,11 @@ subnets = {subnets}
 """
 
 
-def environment():
-    """Credentials that moto takes, and nothing of whoever runs this."""
+def environment(keys):
+    """Credentials that moto takes, if any, and nothing of whoever runs this."""
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    return keep | {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_MAX_ATTEMPTS": "2",
-    }
+    credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"} if keys else {"HOME": "/nonexistent"}
+    return keep | {"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "2"} | credentials
 
 
 class Cloud:
@@ -122,22 +118,22 @@ class Site:
     def __init__(self, cloud, directory, cluster, programs):
         self.cloud, self.cluster, self.programs = cloud, cluster, programs
         self.log = directory / "log.json"
-        values = {"cluster": cluster, "program": programs / "dcos-provider-ec2", "digest": "0" * 64}
+        values = {"cluster": cluster, "program": programs[0], "digest": "0" * 64}
         values |= {"image": cloud.image, "subnets": json.dumps(cloud.subnets)}
         self.config, self.direct = directory / "provision.toml", directory / "direct.toml"
         self.config.write_text(CONFIG.format(port=cloud.proxy, **values))
         self.direct.write_text(CONFIG.format(port=cloud.moto, **values))
 
-    def run(self, *words, die=None, broken=False):
+    def run(self, *words, die=None, broken=False, keys=True):
         """Runs the service with one request; answers its exit code, its document and how many instants it had."""
-        command = [self.programs / "provisioning", self.config, self.log, self.direct, *words]
+        command = [self.programs[1], self.config, self.log, self.direct, *words]
         command += ["--die", str(die)] if die else []
         done = subprocess.run(
             command,
             capture_output=True,
             text=True,
             timeout=RUN,
-            env=environment() | ({"STAND_IN_IMAGE_IS_BROKEN": "yes"} if broken else {}),
+            env=environment(keys) | ({"STAND_IN_IMAGE_IS_BROKEN": "yes"} if broken else {}),
         )
         document = json.loads(done.stdout) if done.stdout.strip() else None
         instants = [int(line.split()[1]) for line in done.stderr.splitlines() if line.startswith("instants")]
@@ -180,9 +176,26 @@ def one(cloud, programs, cluster, die, broken=False):
         }
 
 
+def refused(programs):
+    """What EC2 refuses is refused at once, with nothing begun: a caller without a permission, or without credentials."""
+    cloud, wrong = Cloud("0", deny=True), []
+    try:
+        for name, keys in [("denied", True), ("keyless", False)]:
+            with tempfile.TemporaryDirectory() as directory:
+                site = Site(cloud, Path(directory), name, programs)
+                code, problem, *_ = site.run("add", "1", keys=keys)
+                kind = (problem or {}).get("type", "")
+                if code != 3 or not kind.endswith(":provider-denied") or site.log.exists() or cloud.instances(name, False):
+                    wrong.append((name, problem))
+    finally:
+        cloud.end()
+    return wrong
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--programs", type=Path, required=True, help="the directory with our programs")
+    parser.add_argument("--provider", type=Path, required=True, help="`dcos-provider-ec2`")
+    parser.add_argument("--service", type=Path, required=True, help="the example `provisioning`")
     parser.add_argument("--seeds", type=int, default=2, help="how many sets of faults")
     parser.add_argument("--instants", type=int, default=16, help="how many instants of death for each")
     parser.add_argument("--jobs", type=int, default=6)
@@ -194,10 +207,10 @@ def main():
         try:
             with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
                 runs = {
-                    pool.submit(one, cloud, arguments.programs, f"s{seed}-k{die}", die): (seed, die)
+                    pool.submit(one, cloud, (arguments.provider, arguments.service), f"s{seed}-k{die}", die): (seed, die)
                     for die in [None, *range(1, arguments.instants + 1)]
                 }
-                runs[pool.submit(one, cloud, arguments.programs, f"s{seed}-broken", 6, True)] = (seed, "broken image")
+                runs[pool.submit(one, cloud, (arguments.provider, arguments.service), f"s{seed}-broken", 6, True)] = (seed, "broken image")
                 for done in concurrent.futures.as_completed(runs):
                     result = done.result()
                     for key in total:
@@ -208,6 +221,8 @@ def main():
                 fired[fault] = fired.get(fault, 0) + count
         finally:
             cloud.end()
+    for name, problem in refused((arguments.provider, arguments.service)):
+        broken.append((name, {"refused otherwise": problem}))
     for run, result in broken:
         print(f"run {run}: {json.dumps(result)[:3000]}", file=sys.stderr)
     print("faults fired:", ", ".join(f"{name} {count}" for name, count in sorted(fired.items())))

@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, says why, and writes where it likes"
 )]
 
+mod bootstrap;
 mod cluster;
 mod commands;
 mod config;
@@ -18,8 +19,10 @@ mod documents;
 mod harness;
 mod masters;
 mod module;
+mod network;
 mod node;
 mod pkg;
+mod provision;
 mod repo;
 mod restart;
 mod systemd;

@@ -29,7 +29,8 @@ pub(crate) async fn answer(request: Request) -> Result<Answer, Failure> {
             ec2.list().await?;
             for (name, class) in classes {
                 let class: Class = read(&format!("`classes.{name}.settings`"), class)?;
-                let about = |failure: Failure| Failure { detail: format!("class `{name}`: {}", failure.detail), ..failure };
+                let about =
+                    |failure: Failure| Failure { detail: format!("class `{name}`: {}", failure.detail), ..failure };
                 class.check().map_err(about)?;
                 ec2.try_launch(&class).await.map_err(about)?;
             }
@@ -99,7 +100,11 @@ impl Ec2 {
         match call.dry_run(true).send().await {
             Ok(_) => Ok(()),
             // EC2's way of saying that it would have worked.
-            Err(error) if error.as_service_error().is_some_and(|error| error.meta().code() == Some("DryRunOperation")) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(|error| error.meta().code() == Some("DryRunOperation")) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(failed("RunInstances (dry run)", &error)),
         }
     }

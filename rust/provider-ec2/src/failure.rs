@@ -1,7 +1,7 @@
 //! What EC2's error codes mean here. Codes are those of the EC2 API Reference, "Error codes".
 
-use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::config::http::HttpResponse;
+use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use dcos_core::provider::{Failure, Reason};
 
 /// The reason that a code stands for; by the HTTP status where it is none that matters.
@@ -38,11 +38,13 @@ where
         error => {
             let text = DisplayErrorContext(error).to_string();
             // Without credentials no request is sent at all.
-            let denied = ["no providers in chain provided credentials", "CredentialsNotLoaded", "failed to load credentials"]
-                .iter()
-                .any(|sign| text.contains(sign));
+            let denied =
+                ["no providers in chain provided credentials", "CredentialsNotLoaded", "failed to load credentials"]
+                    .iter()
+                    .any(|sign| text.contains(sign));
             if denied {
-                let detail = format!("{what}: there are no credentials: neither environment, profile nor instance role has any");
+                let detail =
+                    format!("{what}: there are no credentials: neither environment, profile nor instance role has any");
                 return Failure { reason: Reason::Denied, detail };
             }
             Failure { reason: Reason::Unknown, detail: format!("{what}: {text}") }

@@ -100,7 +100,9 @@ mod tests {
     #[test]
     fn every_type_is_tried_in_every_subnet_once_and_slots_begin_in_different_zones() {
         let class = class(&["large", "small"], &["a", "b"]);
-        let way = |slot, number| class.choice(slot, number).map(|it| (it.instance_type.unwrap_or(""), it.subnet.unwrap_or("")));
+        let way = |slot, number| {
+            class.choice(slot, number).map(|it| (it.instance_type.unwrap_or(""), it.subnet.unwrap_or("")))
+        };
         let first: Vec<_> = (0..5).map(|number| way(0, number)).collect();
         assert_eq!(
             first,
