@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import processes
@@ -16,6 +17,8 @@ MARK = "dcos-bits-demo"
 # ZooKeeper an agent learns only by missing pings that its master was restarted: three of them, a second apart, and not
 # Mesos's own 75 s.
 MASTER_FLAGS = {"registry": "in_memory", "agent_ping_timeout": "1secs", "max_agent_ping_timeouts": "3"}
+# Of several masters: each has a part of the registry, and a dead one is missed after two seconds in place of ten.
+MASTERS_FLAGS = {"registry": "replicated_log", "zk_session_timeout": "2secs"}
 AGENT_FLAGS = {
     "launcher": "posix",
     "isolation": "posix/cpu,posix/mem",
@@ -25,6 +28,18 @@ AGENT_FLAGS = {
     # How long an agent that comes back waits for the executors of its tasks, however quick they are.
     "executor_reregistration_timeout": "500ms",
 }
+
+# Debian's package has it here; its manifest names what else is needed.
+ZOOKEEPER = Path("/usr/share/java/zookeeper.jar")
+
+ZOO_CFG = """\
+dataDir={data}
+clientPort={port}
+clientPortAddress=127.0.0.1
+tickTime=500
+admin.enableServer=false
+4lw.commands.whitelist=srvr
+"""
 
 NODE_TOML = """\
 root = "{root}"
@@ -44,7 +59,7 @@ url = "{release}"
 url = "{site}"
 
 [deploy]
-masters = ["{masters}"]
+masters = [{masters}]
 
 [supervisor]
 kind = "process"
@@ -104,17 +119,20 @@ class Node:
 class Cluster:
     """The directory, the repositories and the nodes."""
 
-    def __init__(self, directory, programs, agents=3):
+    def __init__(self, directory, programs, agents=3, masters=1):
         self.directory = directory
         (directory / MARK).touch()
         self.programs = directory / "bin"
         self.programs.mkdir()
         for name in ("dcos", "dcos-pkg"):
             shutil.copy2(programs / name, self.programs / name)
-        ports = free_ports(1 + agents)
-        self.master = Node(directory / "master", "master", ports[0])
-        self.agents = [Node(directory / f"agent{place}", "agent", port) for place, port in enumerate(ports[1:], 1)]
-        self.nodes = [self.master, *self.agents]
+        ports = free_ports(masters + agents)
+        names = ["master", *(f"master{place}" for place in range(2, masters + 1))]
+        self.masters = [Node(directory / name, "master", port) for name, port in zip(names, ports)]
+        self.master = self.masters[0]
+        self.agents = [Node(directory / f"agent{place}", "agent", port) for place, port in enumerate(ports[masters:], 1)]
+        self.nodes = [*self.masters, *self.agents]
+        self.zookeeper = self._zookeeper() if masters > 1 else None
         self.release, self.site = directory / "release", directory / "site"
         self.release_url = self.site_url = self.tasks = None
 
@@ -139,6 +157,49 @@ class Cluster:
             raise Failed(f"`dcos repo serve {folder}` said `{url}` instead of its URL")
         return url
 
+    def _zookeeper(self):
+        """Starts the ZooKeeper that several masters elect their leader by; answers the address of their znode."""
+        if not ZOOKEEPER.exists():
+            raise Failed("several masters need ZooKeeper: apt-get install --no-install-recommends zookeeper")
+        folder = self.directory / "zookeeper"
+        folder.mkdir()
+        [port] = free_ports(1)
+        (folder / "zoo.cfg").write_text(ZOO_CFG.format(data=folder / "data", port=port))
+        subprocess.Popen(
+            ["java", "-Xmx64m", "-XX:+UseSerialGC", "-cp", str(ZOOKEEPER),
+             "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(folder / "zoo.cfg")],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.directory / "zookeeper.log", "wb"),
+            start_new_session=True, env={"PATH": os.environ["PATH"], processes.MARK: str(self.directory.resolve())},
+        )
+
+        def serves():
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+                    connection.sendall(b"srvr")
+                    return b"Mode: " in connection.makefile("rb").read()
+            except OSError:
+                return False
+
+        until("ZooKeeper serves", serves)
+        return f"zk://127.0.0.1:{port}/mesos"
+
+    def leader(self):
+        """The master that leads, once its controller decides: the others send whoever asks to it."""
+        def leads(node):
+            answer = urllib.request.urlopen(f"{node.url}/deploy/halt", timeout=5)
+            return answer.status == 200 and answer.url.startswith(node.url)
+
+        def find():
+            for node in self.masters:
+                try:
+                    if leads(node):
+                        return node
+                except OSError:
+                    continue
+            return None
+
+        return until("one of the masters leads", find)
+
     def publish(self, *archives):
         """Puts release archives into the repository."""
         quiet(self.dcos(), "repo", "publish", str(self.release), *map(str, archives))
@@ -146,6 +207,8 @@ class Cluster:
     def config(self, node):
         """Generates and publishes the config of a node's group; answers the package's id."""
         flags = MASTER_FLAGS if node.role == "master" else AGENT_FLAGS
+        if node.role == "master" and self.zookeeper:
+            flags = {**MASTERS_FLAGS, "quorum": len(self.masters) // 2 + 1}
         options = self.directory / f"{node.group}.json"
         options.write_text(json.dumps({
             "format": 1, "role": node.role, "group": node.group, "modules": ["dcos-bits"], "flags": flags,
@@ -159,11 +222,15 @@ class Cluster:
     def prepare(self, node, packages):
         """Writes the node's file, fetches its first packages from the repositories, and activates them."""
         node.directory.mkdir()
+        if self.zookeeper:
+            finds = f'zk = "{self.zookeeper}"\n'
+        else:
+            finds = "" if node.role == "master" else f'master = "{self.master.name}"\n'
         node.file.write_text(NODE_TOML.format(
             root=node.root, role=node.role, group=node.group, port=node.port,
             work=node.directory / "work", run=node.directory / "run",
-            master="" if node.role == "master" else f'master = "{self.master.name}"\n',
-            release=self.release_url, site=self.site_url, masters=self.master.url,
+            master=finds, release=self.release_url, site=self.site_url,
+            masters=", ".join(f'"{each.url}"' for each in self.masters),
         ))
         pkg = str(self.programs / "dcos-pkg")
         quiet(pkg, "--node", str(node.file), "fetch", *packages)

@@ -37,7 +37,8 @@ def identity(path):
 
 def set_up(cluster):
     """Repositories, packages, and four nodes on the old Mesos."""
-    chapter(f"A master and three agents on Mesos {OLD}, each with its own packages")
+    masters = "A master" if len(cluster.masters) == 1 else f"{len(cluster.masters)} masters under ZooKeeper"
+    chapter(f"{masters} and three agents on Mesos {OLD}, each with its own packages")
     cluster.serve()
     both = [archive(name, version, mesos) for mesos in (OLD, NEW)
             for name, version, mesos in (("mesos", mesos, None), ("dcos-bits", "*", mesos))]
@@ -66,7 +67,10 @@ def upgrade(cluster):
     ids = cluster.agent_ids()
     run("dcos", "upgrade", "mesos", NEW, "--dry-run")
     check("a dry run changes nothing", all(node.version() == OLD for node in cluster.nodes))
+    leader = cluster.leader()
     run("dcos", "upgrade", "mesos", NEW)
+    if len(cluster.masters) > 1:
+        office(cluster, leader)
     for node in cluster.agents:
         run("curl", "--silent", "--show-error", "--write-out", r"\n", f"{node.url}/version")
     for node in cluster.nodes:
@@ -76,6 +80,20 @@ def upgrade(cluster):
     cluster.tasks.note(f"upgraded to {NEW}")
     cluster.tasks.table()
     check("every task is the process that it was, under an agent of the new Mesos", cluster.tasks.unchanged())
+
+
+def office(cluster, before):
+    """Where the controller went while its masters were restarted."""
+    events = get(f"{cluster.leader().url}/deploy/events")["events"]
+    waves = get(f"{cluster.leader().url}/deploy/deployments")["deployments"][0]["waves"]
+    count = len(cluster.masters)
+    check(f"followers were restarted first, one by one, and the leader {before.name} last of them",
+          [len(wave) for wave in waves[:count]] == [1] * count and waves[count - 1] == [before.name])
+    for event in events:
+        if event["kind"] == "office":
+            say(f"{event['at'][11:19]} {event['text']}")
+    now = cluster.leader()
+    check(f"the controller went on with the next leader, {now.name}", now.name != before.name)
 
 
 def install(cluster):
@@ -148,14 +166,17 @@ def keep(cluster):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument("--keep", action="store_true", help="leave the cluster running, and say how to stop it")
-    keeping = arguments.parse_args().keep
+    arguments.add_argument("--masters", type=int, default=1, choices=(1, 3, 5),
+                           help="how many masters there are; several have a ZooKeeper")
+    wanted = arguments.parse_args()
+    keeping = wanted.keep
 
     # Whoever ends the demo wants its cluster gone: both signals become an exception that the end below sees.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     directory = Path(tempfile.mkdtemp(prefix="dcos-bits-demo."))
     cluster, done = None, False
     try:
-        cluster = cluster_module.Cluster(directory, PROGRAMS)
+        cluster = cluster_module.Cluster(directory, PROGRAMS, masters=wanted.masters)
         os.environ.update(
             PATH=f"{cluster.programs}:{os.environ['PATH']}",
             DCOS_URL=cluster.master.url,

@@ -1,4 +1,5 @@
-//! A real cluster on loopback: a master and agents from their own packages, each started by its helper, as the demo does.
+//! A real cluster on loopback: masters and agents from their own packages, each started by its helper, as the demo does.
+//! With more than one master there is a ZooKeeper, which elects their leader, and a registry in the replicated log.
 //!
 //! Every process that stays in the background runs a program below the cluster's own folder, so they are found by
 //! `/proc/<pid>/exe` and ended with the test, also when it fails; no other process is ever touched.
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::program::{Outcome, run};
+use super::zookeeper::Ensemble;
 use super::{archive, free_ports, http, id, until};
 
 /// The Mesos that the clusters start with.
@@ -31,6 +33,8 @@ pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) url: String,
     folder: PathBuf,
+    /// The network namespace that it lives in, if not this one.
+    space: Option<String>,
 }
 
 impl Node {
@@ -70,29 +74,93 @@ impl Node {
 /// The cluster. It is ended when dropped.
 pub(crate) struct Cluster {
     folder: tempfile::TempDir,
+    /// The only master, or the first of them.
     pub(crate) master: Node,
+    /// The other masters.
+    pub(crate) others: Vec<Node>,
     pub(crate) agents: Vec<Node>,
     servers: Vec<Child>,
+    /// Where the release and the site repository are served.
+    urls: Vec<String>,
+    pub(crate) ensemble: Option<Ensemble>,
+    /// The address that the repositories are served at.
+    gateway: String,
 }
 
 impl Cluster {
     /// A master and `agents` agents on [`OLD`], all registered.
     pub(crate) fn start(agents: usize) -> Self {
+        Self::of(1, agents, None)
+    }
+
+    /// `masters` masters under a ZooKeeper of their own, and `agents` agents on [`OLD`], all registered.
+    pub(crate) fn with_masters(masters: usize, agents: usize) -> Self {
+        Self::of(masters, agents, Some(Ensemble::start(1)))
+    }
+
+    fn of(masters: usize, agents: usize, ensemble: Option<Ensemble>) -> Self {
         let folder = tempfile::Builder::new().prefix("dcos-bits-test.").tempdir().expect("a folder for the cluster");
-        let ports = free_ports(1 + agents);
+        let ports = free_ports(masters + agents);
         let node = |role: &'static str, name: String, port: u16| Node {
             role,
             name: format!("127.0.0.1:{port}"),
             url: format!("http://127.0.0.1:{port}"),
             folder: folder.path().join(name),
+            space: None,
         };
         let master = node("master", "master".to_owned(), ports[0]);
-        let agents = ports[1..]
+        let others = ports[1..masters]
+            .iter()
+            .enumerate()
+            .map(|(place, port)| node("master", format!("master{}", place + 2), *port))
+            .collect();
+        let agents = ports[masters..]
             .iter()
             .enumerate()
             .map(|(place, port)| node("agent", format!("agent{}", place + 1), *port))
             .collect();
-        let mut cluster = Self { folder, master, agents, servers: Vec::new() };
+        let mut cluster = Self {
+            folder,
+            master,
+            others,
+            agents,
+            servers: Vec::new(),
+            urls: Vec::new(),
+            ensemble,
+            gateway: "127.0.0.1".to_owned(),
+        };
+        cluster.set_up();
+        cluster
+    }
+
+    /// A master and agents on [`OLD`], all registered, each in a network namespace: by the spaces' names and addresses,
+    /// the master's first. `gateway` is this machine's own address among them.
+    pub(crate) fn in_spaces(spaces: &[(String, String)], gateway: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("dcos-bits-test.").tempdir().expect("a folder for the cluster");
+        let node = |place: usize, (space, address): &(String, String)| {
+            let (role, port) = if place == 0 { ("master", 5050) } else { ("agent", 5051) };
+            let name = if place == 0 { "master".to_owned() } else { format!("agent{place}") };
+            Node {
+                role,
+                name: format!("{address}:{port}"),
+                url: format!("http://{address}:{port}"),
+                folder: folder.path().join(name),
+                space: Some(space.clone()),
+            }
+        };
+        let mut nodes = spaces.iter().enumerate().map(|(place, space)| node(place, space));
+        let master = nodes.next().expect("the first is the master");
+        let agents = nodes.collect();
+        let mut cluster = Self {
+            folder,
+            master,
+            others: Vec::new(),
+            agents,
+            servers: Vec::new(),
+            urls: Vec::new(),
+            ensemble: None,
+            gateway: gateway.to_owned(),
+        };
         cluster.set_up();
         cluster
     }
@@ -120,12 +188,21 @@ impl Cluster {
             .collect();
         self.publish(&both);
         let urls: Vec<String> = [self.release(), self.site()].iter().map(|folder| self.serve(folder)).collect();
+        self.urls.clone_from(&urls);
         let mut configs = BTreeMap::new();
-        for node in std::iter::once(&self.master).chain(&self.agents) {
+        for node in self.nodes() {
             let config = configs.entry(node.group()).or_insert_with(|| self.generate_config(node)).clone();
             self.prepare(node, &urls, &[id(&both[0]), id(&both[1]), config]);
-            let helper = node.root().join("packages").join(id(&both[1])).join("bin/dcos-restart-helper");
-            run(&helper, &["start", "--node", text(&node.file())], &[]).expect(0);
+            self.start_node(node);
+        }
+        if self.ensemble.is_some() {
+            // Until then a master that is lost is one too many for the replicated log.
+            until("every master has its part of the replicated log", 30, || {
+                let recovered = |node: &Node| {
+                    http::json(&format!("{}/metrics/snapshot", node.url))["registrar/log/recovered"] == 1.0
+                };
+                self.masters().all(recovered).then_some(())
+            });
         }
         until("the master lists every agent", 30, || (self.agent_ids().len() == self.agents.len()).then_some(()));
         until("every node answers /pkg/active", 30, || {
@@ -133,9 +210,59 @@ impl Cluster {
         });
     }
 
+    /// Starts a node as its machine would at boot: through the helper of its own packages.
+    pub(crate) fn start_node(&self, node: &Node) {
+        let packages = std::fs::read_dir(node.root().join("packages")).expect("the node has packages");
+        let helpers = packages.flatten().map(|entry| entry.path().join("bin/dcos-restart-helper"));
+        let helper = helpers.filter(|path| path.exists()).max().expect("one of them has a helper");
+        let file = node.file();
+        let start = ["start", "--node", text(&file)];
+        match &node.space {
+            None => run(&helper, &start, &[]),
+            Some(space) => {
+                let entered = ["netns", "exec", space.as_str(), text(&helper)];
+                run(Path::new("ip"), &[&entered[..], &start[..]].concat(), &[])
+            }
+        }
+        .expect(0);
+    }
+
+    /// Ends everything that runs on a node, as a power cut would.
+    pub(crate) fn cut_off(&self, node: &Node) {
+        until("nothing runs on the node", 10, || {
+            let pids = processes_below(&node.folder);
+            for pid in &pids {
+                let _ = rustix::process::kill_process(*pid, rustix::process::Signal::KILL);
+            }
+            pids.is_empty().then_some(())
+        });
+    }
+
+    /// The masters.
+    pub(crate) fn masters(&self) -> impl Iterator<Item = &Node> {
+        std::iter::once(&self.master).chain(&self.others)
+    }
+
+    /// The master that leads, once its controller is in office.
+    pub(crate) fn leader(&self) -> &Node {
+        until("one of the masters leads", 30, || {
+            self.masters().find(|node| http::status(&format!("{}/deploy/halt", node.url)) == Some(200))
+        })
+    }
+
     /// The folder of the release repository.
     pub(crate) fn release(&self) -> PathBuf {
         self.folder.path().join("release")
+    }
+
+    /// Where the release repository is served.
+    pub(crate) fn release_url(&self) -> String {
+        self.urls[0].clone()
+    }
+
+    /// Where the site repository is served.
+    pub(crate) fn site_url(&self) -> String {
+        self.urls[1].clone()
     }
 
     /// The folder of the site repository.
@@ -143,9 +270,9 @@ impl Cluster {
         self.folder.path().join("site")
     }
 
-    /// The master, then the agents.
+    /// The masters, then the agents.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
-        std::iter::once(&self.master).chain(&self.agents)
+        self.masters().chain(&self.agents)
     }
 
     /// Runs `dcos` as this cluster's operator.
@@ -208,7 +335,7 @@ impl Cluster {
 
     fn serve(&mut self, folder: &Path) -> String {
         let mut server = Command::new(self.folder.path().join("bin/dcos"))
-            .args(["repo", "serve", text(folder), "--listen", "127.0.0.1:0"])
+            .args(["repo", "serve", text(folder), "--listen", &format!("{}:0", self.gateway)])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -225,6 +352,11 @@ impl Cluster {
     /// Generates and publishes the config of a node's group; answers its id.
     fn generate_config(&self, node: &Node) -> String {
         let flags = match node.role {
+            "master" if self.ensemble.is_some() => json!({
+                "registry": "replicated_log",
+                "quorum": (self.others.len() + 1) / 2 + 1,
+                "zk_session_timeout": "2secs",
+            }),
             // Without ZooKeeper an agent learns only by missing pings that its master was restarted.
             "master" => json!({"registry": "in_memory", "agent_ping_timeout": "1secs", "max_agent_ping_timeouts": "3"}),
             _ => json!({
@@ -260,8 +392,13 @@ impl Cluster {
     /// Writes the node's file, fetches its first packages, and activates them.
     fn prepare(&self, node: &Node, urls: &[String], packages: &[String]) {
         std::fs::create_dir(&node.folder).expect("a folder for the node");
-        let address = node.name.rsplit_once(':').expect("a node's name is host:port").1;
-        let master = if node.role == "agent" { format!("master = \"{}\"", self.master.name) } else { String::new() };
+        let (ip, port) = node.name.rsplit_once(':').expect("a node's name is host:port");
+        let master = match (&self.ensemble, node.role) {
+            (Some(ensemble), _) => format!("zk = \"{}\"", ensemble.address("/mesos")),
+            (None, "agent") => format!("master = \"{}\"", self.master.name),
+            (None, _) => String::new(),
+        };
+        let masters: Vec<String> = self.masters().map(|node| format!("\"{}\"", node.url)).collect();
         let folder = node.folder.display();
         let file = format!(
             r#"
@@ -269,8 +406,8 @@ root = "{folder}/root"
 role = "{}"
 group = "{}"
 [mesos]
-ip = "127.0.0.1"
-port = {address}
+ip = "{ip}"
+port = {port}
 work_dir = "{folder}/work"
 runtime_dir = "{folder}/run"
 {master}
@@ -278,7 +415,7 @@ runtime_dir = "{folder}/run"
 release.url = "{}"
 site.url = "{}"
 [deploy]
-masters = ["{}"]
+masters = [{}]
 [supervisor]
 kind = "process"
 [health]
@@ -291,7 +428,7 @@ anonymous_reader = true
             node.group(),
             urls[0],
             urls[1],
-            self.master.url
+            masters.join(", ")
         );
         std::fs::write(node.file(), file).expect("the node's file can be written");
         let path = node.file();
@@ -304,14 +441,7 @@ anonymous_reader = true
 
     /// The processes whose program lies below the cluster's folder.
     fn own_processes(&self) -> Vec<rustix::process::Pid> {
-        let Ok(folder) = self.folder.path().canonicalize() else { return Vec::new() };
-        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        let pids = entries.filter_map(|entry| {
-            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-            let program = std::fs::read_link(entry.path().join("exe")).ok()?;
-            program.starts_with(&folder).then(|| rustix::process::Pid::from_raw(pid)).flatten()
-        });
-        pids.collect()
+        processes_below(self.folder.path())
     }
 
     /// Shows the ends of all logs: what a failed test leaves to be read.
@@ -352,6 +482,18 @@ impl Drop for Cluster {
         }
         make_writable(self.folder.path());
     }
+}
+
+/// The processes whose program lies below `folder`.
+fn processes_below(folder: &Path) -> Vec<rustix::process::Pid> {
+    let Ok(folder) = folder.canonicalize() else { return Vec::new() };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| {
+        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+        let program = std::fs::read_link(entry.path().join("exe")).ok()?;
+        program.starts_with(&folder).then(|| rustix::process::Pid::from_raw(pid)).flatten()
+    });
+    pids.collect()
 }
 
 /// Packages are read-only, their folders as well; the temporary folder is removed after this.

@@ -1,3 +1,6 @@
 //! More than one master: the controller's log in a real ZooKeeper, and clusters whose controller moves.
 
+mod direct;
 mod log;
+mod roles;
+mod upgrade;

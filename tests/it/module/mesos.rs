@@ -167,7 +167,7 @@ impl Mesos {
     }
 
     /// Where it listens, as it says in its log.
-    fn wait_for_address(&mut self) -> SocketAddr {
+    pub(crate) fn wait_for_address(&mut self) -> SocketAddr {
         self.wait_until("it says where it listens", |mesos| {
             let file = File::open(mesos.directory.path().join("log")).expect("the log");
             BufReader::new(file).lines().map_while(Result::ok).find_map(|line| {

@@ -1,0 +1,119 @@
+//! Three real masters with the replicated log under a real ZooKeeper, our module in each.
+
+use serde_json::{Value, json};
+
+use crate::harness::cluster::{Cluster, NEW, Node, OLD};
+use crate::harness::{http, until};
+
+/// The newest deployment, as any master that can be asked has it.
+fn newest(cluster: &Cluster) -> Value {
+    let answers = cluster.masters().map(|node| http::json(&format!("{}/deploy/deployments", node.url)));
+    answers.map(|answer| answer["deployments"][0].clone()).find(|newest| !newest.is_null()).unwrap_or_default()
+}
+
+/// The node of `role` that restarts just now.
+fn restarting(cluster: &Cluster, role: &str) -> Option<String> {
+    let nodes = newest(cluster)["nodes"].as_array().cloned().unwrap_or_default();
+    let node = nodes.iter().find(|node| node["role"] == role && node["state"] == "restarting")?;
+    node["node"].as_str().map(str::to_owned)
+}
+
+/// The terms of office so far, oldest first, from what every controller writes down first.
+fn terms(cluster: &Cluster) -> Vec<u64> {
+    let events = http::json(&format!("{}/deploy/events?after=0", cluster.leader().url));
+    let offices = events["events"].as_array().unwrap().iter().filter(|event| event["kind"] == "office");
+    offices.map(|event| event["text"].as_str().unwrap().rsplit(' ').next().unwrap().parse().unwrap()).collect()
+}
+
+fn kill(node: &Node) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(node.mesos().0).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+#[test]
+#[ignore = "needs real Mesos, ZooKeeper and built packages: make test"]
+fn a_cluster_of_three_masters_outlives_each_of_them() {
+    let cluster = Cluster::with_masters(3, 2);
+    followers_send_callers_to_the_leader(&cluster);
+    upgrade(&cluster);
+    a_halt_outlives_the_leader(&cluster);
+    a_leader_dies_in_mid_wave(&cluster);
+}
+
+fn followers_send_callers_to_the_leader(cluster: &Cluster) {
+    let leader = cluster.leader();
+    for follower in cluster.masters().filter(|node| node.name != leader.name) {
+        for path in ["/deploy/deployments", "/deploy/nodes", "/provision/slaves"] {
+            assert_eq!(http::status(&format!("{}{path}", follower.url)), Some(307), "{path}");
+        }
+        assert_eq!(http::status(&format!("{}/deploy/health", follower.url)), Some(200));
+        let nodes = http::json(&format!("{}/deploy/nodes", follower.url));
+        assert_eq!(nodes["nodes"].as_array().map(Vec::len), Some(5), "the leader's answer: {nodes}");
+    }
+}
+
+fn upgrade(cluster: &Cluster) {
+    let (ids, leader) = (cluster.agent_ids(), cluster.leader().name.clone());
+    let before = cluster.processes();
+    assert!(cluster.nodes().all(|node| node.version() == OLD));
+    let done = cluster.dcos(&["upgrade", "mesos", NEW]).expect(0);
+    let last = done.stdout.lines().last().unwrap();
+    assert_eq!(last, "upgrade to mesos 1.11.0: done; running now: mesos--1.11.0 on 5 of 5 nodes", "{done}");
+    assert!(cluster.nodes().all(|node| node.version() == NEW));
+
+    // One wave for each master, the one that led then last, then the agents; and each node once.
+    let deployment = newest(cluster);
+    let waves: Vec<Vec<&str>> = deployment["waves"].as_array().unwrap().iter().map(names).collect();
+    assert_eq!(waves[..3].iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1], "{deployment}");
+    assert_eq!(waves[2], [leader.as_str()], "the leader last: {deployment}");
+    let mut order: Vec<(&str, &str)> =
+        nodes(&deployment).iter().map(|node| (word(node, "updated_at"), word(node, "node"))).collect();
+    order.sort_unstable();
+    let planned: Vec<&str> = waves.concat();
+    assert_eq!(order.iter().map(|(_, node)| *node).collect::<Vec<_>>(), planned, "{deployment}");
+    assert!(nodes(&deployment).iter().all(|node| word(node, "attempt").ends_with("-1")), "{deployment}");
+    let now = cluster.processes();
+    assert!(before.iter().all(|(name, process)| now[name] != *process), "every Mesos is a new one");
+    until("the leader lists the same agents again", 30, || (cluster.agent_ids() == ids).then_some(()));
+
+    // The controller moved with the leader, and each one's term was above the last one's.
+    assert_ne!(cluster.leader().name, leader);
+    let terms = terms(cluster);
+    assert!(terms.len() > 1 && terms.windows(2).all(|pair| pair[0] < pair[1]), "{terms:?}");
+}
+
+fn a_halt_outlives_the_leader(cluster: &Cluster) {
+    let halt = cluster.dcos(&["deploy", "halt", "a master is about to die", "--json"]).expect(0).json();
+    let leader = cluster.leader().name.clone();
+    kill(cluster.leader());
+    let next = until("another master leads", 30, || Some(cluster.leader()).filter(|node| node.name != leader));
+    assert_eq!(http::json(&format!("{}/deploy/halt", next.url)), json!({ "halts": [halt] }));
+    until("the dead master is back", 30, || cluster.masters().all(|node| node.version() == NEW).then_some(()));
+    cluster.dcos(&["deploy", "resume", halt["id"].as_str().unwrap()]).expect(0);
+}
+
+fn a_leader_dies_in_mid_wave(cluster: &Cluster) {
+    let following = cluster.dcos_in_background(&["install", "module", "fizzbuzz"]);
+    until("the first agent restarts", 60, || restarting(cluster, "agent"));
+    let leader = cluster.leader();
+    kill(leader);
+    let output = following.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    for agent in &cluster.agents {
+        assert_eq!(http::json(&format!("{}/fizzbuzz/count?n=15", agent.url))["says"], "FizzBuzz", "{}", agent.name);
+    }
+    let deployment = newest(cluster);
+    assert!(nodes(&deployment).iter().all(|node| word(node, "attempt").ends_with("-1")), "each once: {deployment}");
+}
+
+fn nodes(deployment: &Value) -> &[Value] {
+    deployment["nodes"].as_array().unwrap()
+}
+
+fn names(wave: &Value) -> Vec<&str> {
+    wave.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect()
+}
+
+fn word<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
