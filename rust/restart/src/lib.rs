@@ -12,6 +12,7 @@
 //! - [`original`]: the Mesos that was here before us, which can be gone back to
 //! - [`lost`]: who answers while no Mesos does
 //! - [`outbox`]: status pings to the deploy module
+//! - [`identity`]: the agent's id, kept through a way back
 //! - [`moment`], [`host`]: the clock of deadlines, processes, locks
 //!
 //! `docs/restart-protocol.md` tells the same as a story.
@@ -24,6 +25,7 @@ pub mod guard;
 pub mod health;
 pub mod host;
 pub mod http;
+pub mod identity;
 pub mod journal;
 pub mod kick;
 pub mod lost;

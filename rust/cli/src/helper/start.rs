@@ -194,6 +194,11 @@ pub(super) fn launch() -> Problem {
 pub(super) fn log_everything() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("DCOS_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr);
+    // Where the log can't be written, the disk is full: that would be complained of to the same file, by a panic.
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     let _ = subscriber.try_init(); // nobody else logs in these processes
 }

@@ -10,6 +10,7 @@ use super::{ASK_LATER_EVERY, TRY_AGAIN_AFTER, Turn, Walker, seconds, target};
 use crate::clean;
 use crate::health::watch::Outcome;
 use crate::health::{Finding, PROCESS, Subject, Verdict, checks};
+use crate::identity;
 use crate::journal::Journal;
 use crate::phase::{Event, Phase, Step, Way};
 use crate::supervisor::{Life, Supervisor};
@@ -65,6 +66,9 @@ impl<S: Supervisor> Walker<S> {
     }
 
     pub(super) fn switch(&mut self, journal: &Journal, way: Way) -> Result<Turn, Problem> {
+        if way != Way::Forward {
+            self.keep_identity(journal);
+        }
         if way == Way::Forward
             && journal.clean
             && let Err(why) = self.wipe(journal)
@@ -93,6 +97,16 @@ impl<S: Supervisor> Walker<S> {
         match clean::check(&self.parts.node, journal.agent_id.as_deref(), None) {
             Ok(wipeable) => wipeable.wipe(),
             Err(reasons) => Err(reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+        }
+    }
+
+    /// The previous set shall come back as the agent that it was, also where the wanted one registered as another.
+    fn keep_identity(&self, journal: &Journal) {
+        let Some(id) = journal.agent_id.as_deref().filter(|_| !journal.clean) else { return };
+        match identity::restore(&self.parts.node.mesos.work_dir, id) {
+            Ok(true) => tracing::warn!(id, "another agent was in the work directory: the one of before is put back"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(id, %error, "can't bring the agent of before back"),
         }
     }
 

@@ -17,6 +17,9 @@ use crate::supervisor::{Life, Supervisor};
 /// How often a watched Mesos is asked everything.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
+/// An answer that takes longer may never come, because nobody is there any more who would give it.
+const SLOW_ANSWER: Duration = Duration::from_secs(1);
+
 /// A watch, and what it is a watch of.
 pub(super) struct Watching {
     attempt: String,
@@ -123,7 +126,14 @@ impl<S: Supervisor> Walker<S> {
                 findings.push(Finding::new(Verdict::NotYet, "it does not answer"));
                 continue;
             }
+            let asked_at = self.parts.ticks.now();
             let finding = self.parts.prober.ask(check, &subject);
+            // Its port may outlive it in a child's hands, and then every question of the round would be waited for.
+            if self.parts.ticks.now().since(&asked_at).is_none_or(|took| took >= SLOW_ANSWER)
+                && !matches!(self.parts.supervisor.life(), Ok(Life::Runs(_)))
+            {
+                return Outcome::Pending("it does not run any more".to_owned());
+            }
             if check.question == Question::Version {
                 answers = finding.verdict == Verdict::Yes;
                 watching.answers = watching.answers || answers;

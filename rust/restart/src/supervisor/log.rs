@@ -48,22 +48,30 @@ impl BoundedLog {
     /// # Errors
     /// If it can't be made.
     pub fn open(&self) -> io::Result<(File, u64)> {
-        self.rotate(ROTATE_AT)?;
+        if let Err(error) = self.rotate(ROTATE_AT) {
+            tracing::warn!(%error, log = %self.path.display(), "can't empty a log that has grown");
+        }
         let file = append_to(&self.path)?;
         let offset = file.metadata()?.len();
         Ok((file, offset))
     }
 
-    /// Copies the file aside and empties it, if it is larger than `limit`. Lines written in between are lost.
+    /// Copies the file aside and empties it, if it is larger than `limit`. Lines written in between are lost, and all of
+    /// them where there is no room for the copy: a Mesos that can be started is worth more.
     ///
     /// # Errors
-    /// If it can't be copied: then it is left as it is.
+    /// If it can't be emptied.
     pub fn rotate(&self, limit: u64) -> io::Result<()> {
         if fs::metadata(&self.path).map_or(0, |metadata| metadata.len()) <= limit {
             return Ok(());
         }
+        let aside = self.path.with_extension("log.1");
         #[expect(clippy::disallowed_methods, reason = "a log that a crash shortens is no loss")]
-        fs::copy(&self.path, self.path.with_extension("log.1"))?;
+        let copied = fs::copy(&self.path, &aside);
+        if let Err(error) = copied {
+            tracing::warn!(%error, log = %self.path.display(), "can't keep a copy of a log that has grown");
+            let _ = fs::remove_file(&aside); // half a copy takes room
+        }
         File::options().write(true).open(&self.path)?.set_len(0)
     }
 
@@ -148,6 +156,17 @@ mod tests {
         assert_eq!(super::shortened("short \r"), "short");
         let cut = super::shortened(&"ä".repeat(1000));
         assert_eq!(cut.chars().count(), super::LINE_CHARACTERS + 1);
+    }
+
+    #[test]
+    fn a_log_that_can_not_be_copied_is_emptied_all_the_same() {
+        let root = tempfile::tempdir().unwrap();
+        let log = BoundedLog::of_mesos(root.path());
+        let (mut file, _) = log.open().unwrap();
+        writeln!(file, "{}", "x".repeat(100_000)).unwrap();
+        std::fs::create_dir(super::directory(root.path()).join("mesos.log.1")).unwrap();
+        log.rotate(1000).unwrap();
+        assert_eq!(std::fs::metadata(log.path()).unwrap().len(), 0);
     }
 
     #[test]

@@ -117,6 +117,17 @@ fn a_set_that_fails_fast_is_rolled_back_before_a_master_gives_the_agent_up() {
 }
 
 #[test]
+fn a_mesos_that_ends_in_the_middle_of_a_round_of_questions_is_noticed_soon() {
+    let mut setting = setting(Behaviour::Good, Behaviour::LeavesItsPort);
+    setting.node.health.checks = (0..9).map(|path| format!("/path-{path}")).collect();
+    let began = setting.world.get().ms;
+    assert_eq!(setting.walk(), AttemptState::RolledBack);
+    let took = setting.world.get().ms - began;
+    // One question in vain, and the hold of the old set; all of them would be 18 s.
+    assert!(took < 10_000, "{took} ms");
+}
+
+#[test]
 fn a_leaderless_master_is_not_blamed_and_confirms_later() {
     let setting = setting(Behaviour::Good, Behaviour::LeaderlessUntil(1_200_000));
     let world = &setting.world;

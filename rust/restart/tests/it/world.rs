@@ -38,6 +38,8 @@ pub(crate) enum Behaviour {
     NeverLeads,
     /// It answers as another version.
     WrongVersion,
+    /// It ends when it is asked for a path, and somebody holds its port: who asks from then on waits in vain.
+    LeavesItsPort,
     /// Whether it leads can't be told until that time of the world.
     LeaderlessUntil(u64),
 }
@@ -349,6 +351,15 @@ impl Prober for Shared {
     fn ask(&mut self, check: &Check, subject: &Subject) -> Finding {
         let mut world = self.get();
         world.look();
+        let port_is_left = world.behaviour.values().any(|behaviour| matches!(behaviour, Behaviour::LeavesItsPort));
+        let new_runs = world.process.as_ref().is_some_and(|process| process.generation == NEW);
+        if port_is_left && new_runs && matches!(check.question, Question::Path(_)) {
+            world.process = None;
+            world.ended = true;
+        }
+        if port_is_left && world.process.is_none() {
+            world.ms += 2_000;
+        }
         let Some(process) = &world.process else { return Finding::new(Verdict::NotYet, "nobody answers") };
         let behaviour = world.behaviour[&process.generation];
         let young = process.pid != 100 && world.ms < process.started_ms + 200;
