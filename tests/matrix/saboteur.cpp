@@ -292,7 +292,7 @@ static void act(const string& deed, const string& argument)
     eat();
   } else if (deed == "spam") {
     const string line(1023, 'x');
-    for (int lines = 0; lines < 60 * 1024; lines++) {
+    for (int lines = 0; lines < number * 1024; lines++) {
       std::cerr << line << '\n';
     }
     _exit(4);

@@ -66,7 +66,8 @@ WAYS = [
     Way("registers-then-dies", how="registered-kill", hold=4),
     Way("crashes-when-used", how="health-crash"),
     Way("killed-for-its-memory", how=f"oom:{GROUP}", hold=6),
-    Way("writes-60-mb-of-log-and-exits", how="spam"),
+    Way("writes-60-mb-of-log-and-exits", how="spam:60"),
+    Way("fills-the-disk-with-its-log", how="spam:1000"),
     Way("fills-the-disk-and-exits", how=f"fill:{FILLER}"),
     # Modules that leave it alive and useless.
     Way("hangs-before-registering", how="hang", register=4),
