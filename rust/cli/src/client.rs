@@ -27,6 +27,9 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// The name of the problem that whoever answers knows none of our endpoints.
 const NO_SUCH_ENDPOINT: &str = "no-such-endpoint";
 
+/// The name of the problem that one master sends to another by.
+const NOT_LEADING: &str = "not-leading";
+
 /// Who an operator is, and whose servers are believed.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
@@ -143,10 +146,10 @@ impl Client {
         }
     }
 
-    /// Whether a master that is just being restarted would answer so: not at all, or as a Mesos that listens already and
-    /// has not made its modules yet.
+    /// Whether masters would answer so while one of them is just being restarted: not at all, as a Mesos that listens
+    /// already and has not made its modules yet, or by sending us to each other, each with an older view of who leads.
     pub fn may_pass(problem: &Problem) -> bool {
-        problem.exit_code() == ExitCode::Unreachable || problem.name() == NO_SUCH_ENDPOINT
+        problem.exit_code() == ExitCode::Unreachable || matches!(problem.name(), NO_SUCH_ENDPOINT | NOT_LEADING)
     }
 
     async fn call<B: Serialize + Sync, T: DeserializeOwned>(
