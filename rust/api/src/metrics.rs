@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::types::deploy::{DeploymentState, Deployments, Halts};
-use crate::types::pkg::{Job, JobKind, JobState, NodeState};
+use crate::types::pkg::{Job, JobKind, JobState, MetadataState, NodeState};
 
 /// The media type of the format.
 pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -50,6 +50,12 @@ pub(crate) fn of(state: &NodeState) -> String {
             #[expect(clippy::cast_precision_loss, reason = "2^53 ms are 285,000 years")]
             text.gauge("dcos_restart_absence_seconds", help, [(String::new(), absence as f64 / 1000.0)]);
         }
+    }
+    if !state.metadata.is_empty() {
+        let help = "When the signed metadata that was seen of a repository expires, by role";
+        text.gauge("dcos_repository_metadata_expiry_timestamp_seconds", help, expiries(&state.metadata));
+        let help = "When the signed metadata of a repository was last found good";
+        text.gauge("dcos_repository_metadata_seen_timestamp_seconds", help, seen(&state.metadata));
     }
     text.gauge("dcos_state_problems", "What of the node's state could not be told", plain(state.problems.len()));
     text.0
@@ -103,6 +109,22 @@ fn bytes(jobs: &[Job]) -> Vec<(String, f64)> {
     sums.into_iter().map(|(kind, sum)| (labels(&[("kind", kind)]), number(sum))).collect()
 }
 
+/// Instants, as Prometheus wants them: what is left is `- time()` in a rule, and does not age between two scrapes.
+fn expiries(metadata: &[MetadataState]) -> Vec<(String, f64)> {
+    let sample = |known: &MetadataState| {
+        let labels = labels(&[("repository", &known.repository), ("role", &known.role)]);
+        (labels, number(known.expires.as_second()))
+    };
+    metadata.iter().map(sample).collect()
+}
+
+fn seen(metadata: &[MetadataState]) -> BTreeMap<String, f64> {
+    let sample = |known: &MetadataState| {
+        Some((labels(&[("repository", &known.repository)]), number(known.seen_at?.as_second())))
+    };
+    metadata.iter().filter_map(sample).collect()
+}
+
 /// One sample without labels.
 fn plain(value: impl TryInto<u64>) -> [(String, f64); 1] {
     [(String::new(), number(value))]
@@ -135,7 +157,24 @@ impl Text {
 
 #[cfg(test)]
 mod tests {
-    use super::labels;
+    use super::{expiries, labels, seen};
+    use crate::types::pkg::MetadataState;
+
+    #[test]
+    fn each_role_expires_and_each_repository_was_seen() {
+        let known = |role: &str, expires: i64, seen_at: Option<i64>| MetadataState {
+            repository: "site".to_owned(),
+            role: role.to_owned(),
+            expires: jiff::Timestamp::constant(expires, 0),
+            seen_at: seen_at.map(|second| jiff::Timestamp::constant(second, 0)),
+        };
+        let metadata = [known("timestamp", 500, Some(7)), known("root", 900, Some(7))];
+        let expected =
+            [("{repository=\"site\",role=\"timestamp\"}", 500.0), ("{repository=\"site\",role=\"root\"}", 900.0)];
+        assert_eq!(expiries(&metadata), expected.map(|(labels, value)| (labels.to_owned(), value)));
+        assert_eq!(seen(&metadata).into_iter().collect::<Vec<_>>(), [("{repository=\"site\"}".to_owned(), 7.0)]);
+        assert!(seen(&[known("root", 900, None)]).is_empty());
+    }
 
     #[test]
     fn values_of_labels_can_not_end_early() {

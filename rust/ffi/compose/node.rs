@@ -8,7 +8,7 @@ use dcos_api::backend::NodeBackend;
 use dcos_api::types::PROTOCOL;
 use dcos_api::types::pkg::{
     Active, AvailablePackages, CareRequest, FetchRequest, GcRequest, Job, JobKind, Jobs as JobList, LocalPackage,
-    LocalPackages, NodeState, PackageDetail, Running,
+    LocalPackages, MetadataState, NodeState, PackageDetail, Running,
 };
 use dcos_api::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartPlan, RestartStatus};
 use dcos_core::attempt::AttemptReport;
@@ -17,7 +17,7 @@ use dcos_core::ports::Generation;
 use dcos_core::validate::Report;
 use dcos_core::{ExitCode, Kind, PackageId, PackageSet, Problem};
 use dcos_restart::Restart;
-use dcos_store::{PackageSummary, Store, StoreError};
+use dcos_store::{Freshness, PackageSummary, Store, StoreError};
 
 use super::jobs::Jobs;
 
@@ -67,6 +67,7 @@ impl NodeBackend for Node {
         let mut told = Told(&mut problems);
         let active = told.or_default(self.active()).map(|active| Active::clone(&active));
         let packages = told.or_default(self.store.ids());
+        let metadata = told.or_default(self.store.freshness());
         let (jobs, unreadable) = told.or_default(self.jobs.all());
         let status = told.or_default(self.restart.status().map(Some));
         problems.extend(unreadable);
@@ -86,6 +87,7 @@ impl NodeBackend for Node {
             packages,
             jobs: jobs.into_iter().map(Job::from).collect(),
             last_attempt,
+            metadata: metadata.into_iter().map(metadata_of).collect(),
             problems,
         })
     }
@@ -224,6 +226,11 @@ pub(super) fn worker_program(store: &Store) -> Result<PathBuf, Problem> {
 fn active_of(generation: Generation) -> Active {
     let Generation { number, set, mesos_version, modules } = generation;
     Active { generation: number, packages: set, modules, mesos_version }
+}
+
+fn metadata_of(known: Freshness) -> MetadataState {
+    let Freshness { repository, role, expires, seen_at } = known;
+    MetadataState { repository, role: role.to_owned(), expires, seen_at }
 }
 
 fn running_of(running: dcos_restart::RunningMesos) -> Running {

@@ -122,8 +122,25 @@ pub struct NodeState {
     pub jobs: Vec<Job>,
     /// The attempt under way, else the last one; `null` if there was none.
     pub last_attempt: Option<AttemptReport>,
+    /// How long the signed metadata that this node has seen lasts, the first to expire first; absent without any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<MetadataState>,
     /// What could not be told, and why: the rest of the answer is still true.
     pub problems: Vec<Problem>,
+}
+
+/// How long a role of a repository's signed metadata lasts, as far as this node has seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetadataState {
+    /// `release` or `site`.
+    pub repository: String,
+    /// `root`, `targets`, `snapshot` or `timestamp`.
+    pub role: String,
+    /// When it expires.
+    pub expires: Timestamp,
+    /// When the repository's metadata was last found good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<Timestamp>,
 }
 
 /// `POST /pkg/fetch`: get packages onto the node.

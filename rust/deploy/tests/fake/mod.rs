@@ -218,6 +218,7 @@ async fn state(State((place, shared)): Here) -> Json<NodeState> {
         running: Some(running),
         jobs: Vec::new(),
         last_attempt: node.attempt.clone(),
+        metadata: Vec::new(),
         problems: Vec::new(),
     })
 }
