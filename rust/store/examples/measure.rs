@@ -1,108 +1,84 @@
-//! What the store costs: adding a package against `tar xzf` of the same archive followed by `sync -f`, and the switch.
+//! What a switch costs, between two generations of twenty packages with two thousand files together.
 //!
-//! `cargo run --release -p dcos-store --example measure -- TREE [ROUNDS]`, where TREE is the tree of a package, such as a
-//! Mesos. Both ways take turns in one run, since the disk is in another mood a minute later; the ratio is what counts.
+//! `cargo run --release -p dcos-store --example measure`, in a directory on the disk that is meant. What adding costs is
+//! measured from outside, by `scripts/bench-packages`.
 
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "it is for its output")]
 
 use std::error::Error;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use dcos_core::pkginfo::PkgInfo;
-use dcos_store::{LOCK_WAIT, Store, build};
+use dcos_core::node::NodeConfig;
+use dcos_core::{PackageId, PackageSet};
+use dcos_store::{LOCK_WAIT, NodeContext, Store, build};
 
 /// How often `active` is switched.
-const SWITCHES: usize = 400;
+const SWITCHES: u64 = 1000;
+
+/// The packages besides a mesos, a config and a dcos-bits, and the files of each.
+const PACKAGES: usize = 17;
+const FILES: usize = 117;
+
+const NODE: &str = "role = \"agent\"\ngroup = \"a\"\n[mesos]\nip = \"127.0.0.1\"\nport = 5051\n\
+    master = \"127.0.0.1:5050\"\nwork_dir = \"/nonexistent\"\n";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let tree = arguments.next().ok_or("which tree?")?;
-    let rounds: usize = arguments.next().map_or(Ok(5), |rounds| rounds.parse())?;
-    let pkginfo = PkgInfo::parse(&fs::read_to_string(Path::new(&tree).join("pkginfo.json"))?)?;
     let scratch = tempfile::tempdir_in(".")?;
-    for ending in ["tar.gz", "tar.zst"] {
-        let archive = scratch.path().join(format!("{}.{ending}", pkginfo.id()));
-        let started = Instant::now();
-        let built = build(Path::new(&tree), &archive)?;
-        println!("{ending}: {} bytes, built in {:.2} s", built.size, started.elapsed().as_secs_f64());
-        add(scratch.path(), &archive, rounds)?;
+    let node = NodeContext { config: NodeConfig::parse(NODE)?, file: "/etc/dcos/node.toml".into() };
+    let store = Store::open(scratch.path().join("root"), Some(node))?;
+    let add = |id: &str, rest: &str, files: &[(String, String)]| add(&store, scratch.path(), id, rest, files);
+    let mesos = r#""kind":"mesos","mesos":{"version":"1.11.0"}"#;
+    let mut set = vec![
+        add("mesos--1.11.0", mesos, &[("bin/mesos-agent".to_owned(), String::new())])?,
+        add("dcos-bits--1", r#""kind":"plain""#, &[])?,
+    ];
+    for number in 0..PACKAGES {
+        let file = |file: usize| (format!("lib/{number}/{file}"), "x".repeat(100));
+        set.push(add(&format!("p{number}--1"), r#""kind":"plain""#, &(0..FILES).map(file).collect::<Vec<_>>())?);
     }
-    switch(scratch.path())
-}
-
-/// Adds an archive and unpacks it with tar, by turns.
-fn add(scratch: &Path, archive: &Path, rounds: usize) -> Result<(), Box<dyn Error>> {
-    let (mut ours, mut theirs, mut warm) = (Vec::new(), Vec::new(), true);
-    for _ in 0..=rounds {
-        let root = scratch.join("store");
-        let store = Store::open(&root, None)?;
-        settle()?;
-        let started = Instant::now();
-        store.add_file(archive, None)?;
-        let add = started.elapsed();
-
-        let to = scratch.join("tar");
-        fs::create_dir(&to)?;
-        settle()?;
-        let started = Instant::now();
-        // GNU tar runs the decompressor as a process beside it, as the archive's name says.
-        run(Command::new("tar").arg("-xf").arg(archive).arg("-C").arg(&to))?;
-        run(Command::new("sync").arg("-f").arg(&to))?;
-        let tar = started.elapsed();
-        fs::remove_dir_all(root)?;
-        fs::remove_dir_all(to)?;
-        // The first round brings the archive into memory.
-        if !std::mem::take(&mut warm) {
-            ours.push(add);
-            theirs.push(tar);
-        }
+    let mut generations = Vec::new();
+    for cpus in [1, 2] {
+        let environment = format!(r#"{{"MESOS_RESOURCES":"cpus:{cpus}"}}"#);
+        let text = format!(r#"{{"format":1,"role":"agent","environment":{environment},"modules":[]}}"#);
+        let config =
+            add(&format!("conf--{cpus}"), r#""kind":"mesos-config""#, &[("etc/config.json".to_owned(), text)])?;
+        let set: PackageSet = set.iter().cloned().chain([config]).collect();
+        let began = Instant::now();
+        generations.push(store.stage(&store.lock_within("measure", LOCK_WAIT)?, &set)?.number);
+        println!("stage: {} packages in {:.1} ms", set.len(), began.elapsed().as_secs_f64() * 1e3);
     }
-    let (ours, theirs) = (median(&mut ours), median(&mut theirs));
-    let (ours, theirs) = (ours.as_secs_f64(), theirs.as_secs_f64());
-    println!("  add {ours:.3} s, tar x && sync -f {theirs:.3} s: {:.2} times", ours / theirs);
-    Ok(())
-}
-
-/// Switches between two generations by their link.
-fn switch(scratch: &Path) -> Result<(), Box<dyn Error>> {
-    let root = scratch.join("store");
-    for number in 1..=2 {
-        let generation = root.join(format!("generations/{number}"));
-        fs::create_dir_all(&generation)?;
-        let set = format!(
-            r#"{{"format":1,"generation":{number},"set":["a--1"],"mesos_version":"1","modules":[],"program":"/x","health_paths":[]}}"#
-        );
-        fs::write(generation.join("set.json"), set)?;
-    }
-    let store = Store::open(&root, None)?;
     let mut times = Vec::new();
     for number in 0..SWITCHES {
         let locked = store.lock_within("measure", LOCK_WAIT)?;
         let started = Instant::now();
-        store.switch(&locked, 1 + (number % 2) as u64)?;
+        store.switch(&locked, generations[usize::from(number % 2 == 1)])?;
         times.push(started.elapsed());
     }
     times.sort();
     let at = |share: usize| times[times.len() * share / 100].as_secs_f64() * 1e3;
-    println!("switch: p50 {:.2} ms, p99 {:.2} ms", at(50), at(99));
+    println!("switch: p50 {:.3} ms, p99 {:.3} ms, of {SWITCHES}", at(50), at(99));
     Ok(())
 }
 
-fn settle() -> Result<(), Box<dyn Error>> {
-    run(&mut Command::new("sync"))
-}
-
-fn run(command: &mut Command) -> Result<(), Box<dyn Error>> {
-    match command.status()?.success() {
-        true => Ok(()),
-        false => Err(format!("{command:?} failed").into()),
+/// Builds a package and adds it.
+fn add(
+    store: &Store,
+    scratch: &Path,
+    id: &str,
+    rest: &str,
+    files: &[(String, String)],
+) -> Result<PackageId, Box<dyn Error>> {
+    let (tree, archive) = (scratch.join(id), scratch.join(format!("{id}.tar.zst")));
+    let (name, version) = id.split_once("--").ok_or("an id")?;
+    fs::create_dir_all(&tree)?;
+    fs::write(tree.join("pkginfo.json"), format!(r#"{{"format":1,"name":"{name}","version":"{version}",{rest}}}"#))?;
+    for (path, content) in files {
+        let path = tree.join(path);
+        fs::create_dir_all(path.parent().ok_or("a directory")?)?;
+        fs::write(path, content)?;
     }
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times[times.len() / 2]
+    build(&tree, &archive)?;
+    Ok(store.add_file(&archive, None)?.id)
 }
