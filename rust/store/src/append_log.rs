@@ -93,7 +93,8 @@ impl AppendLog {
         let mut log = Self { directory, name, file, length, broken: false };
         if length < bytes.len() as u64 {
             tracing::warn!(log = %path.display(), bytes = bytes.len() as u64 - length, "cut off a torn tail");
-            log.cut().map_err(|error| log.failed("cut off the end of", error))?;
+            // If it comes back it is cut off again: what is appended makes the cut durable too.
+            log.cut()?;
         }
         Ok((log, records))
     }
@@ -122,10 +123,10 @@ impl AppendLog {
             text.push_str(&line(record));
         }
         let written = self.file.write_all(text.as_bytes()).map_err(|error| self.failed("write", error));
-        let written = written.and_then(|()| Ok(durable::sync(Moment::FileWritten(&self.file, &self.path()))?));
+        let written = written.and_then(|()| self.sync());
         if written.is_err() {
             // After a failed write or sync nobody knows what is on the disk. If it can't be taken back, nothing may follow.
-            self.broken = self.cut().is_err();
+            self.broken = self.cut().is_err() || self.sync().is_err();
         } else {
             self.length += text.len() as u64;
         }
@@ -156,10 +157,13 @@ impl AppendLog {
         self.length
     }
 
-    fn cut(&mut self) -> io::Result<()> {
-        self.file.set_len(self.length)?;
-        self.file.seek(SeekFrom::Start(self.length))?;
-        durable::sync(Moment::FileWritten(&self.file, &self.path())).map_err(io::Error::other)
+    fn cut(&mut self) -> Result<(), LogError> {
+        let cut = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
+        cut.map(drop).map_err(|error| self.failed("cut off the end of", error))
+    }
+
+    fn sync(&self) -> Result<(), LogError> {
+        Ok(durable::sync(Moment::FileWritten(&self.file, &self.path()))?)
     }
 
     fn path(&self) -> PathBuf {

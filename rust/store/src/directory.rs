@@ -198,12 +198,14 @@ impl Directory {
     }
 
     /// Moves a name of it to a name of another directory; what was there is replaced if it may be.
+    #[expect(clippy::disallowed_methods, reason = "this and the next are the only renames")]
     pub(crate) fn rename(&self, name: &str, to: &Self, new_name: &str) -> Result<(), StoreError> {
         rustix::fs::renameat(&self.handle, name, &to.handle, new_name)
             .map_err(|error| StoreError::io("rename", self.path.join(name), error).towards(to.path.join(new_name)))
     }
 
     /// Moves a name of it to a name of another directory, in the way that `flags` say.
+    #[expect(clippy::disallowed_methods, reason = "as above")]
     pub(crate) fn rename_with(
         &self,
         name: &str,

@@ -39,11 +39,14 @@ pub(crate) enum Moment<'a> {
 ///   addition or removal is answered, `generations/` before a switch or before the packages of a removed generation go,
 ///   `helper/` before its `current` link moves, any directory before what is in a new one below it is relied on.
 /// - **The switch** is one of those: the rename of a link over `active`, then its directory, before it is answered.
+#[expect(clippy::disallowed_methods, reason = "it is the one that may")]
 pub(crate) fn sync(moment: Moment<'_>) -> Result<(), StoreError> {
     match moment {
         Moment::FileWritten(file, path) => {
             rustix::fs::fsync(file).map_err(|error| StoreError::io("sync the file", path, error))
         }
+        // There is nothing that could be missing.
+        Moment::TreeWritten(_, 0) => Ok(()),
         Moment::TreeWritten(tree, files) if files <= FEW_FILES => sync_each(tree),
         Moment::TreeWritten(tree, _) => {
             rustix::fs::syncfs(tree).map_err(|error| StoreError::io("sync the file system of", tree.path(), error))

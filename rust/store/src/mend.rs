@@ -20,7 +20,7 @@ use crate::lock::Locked;
 use crate::manifest::{Content, Manifest};
 use crate::packages::TREE;
 use crate::staging::Staging;
-use crate::store::{STAGING, Store};
+use crate::store::Store;
 use crate::verify::{Depth, differences, put_right};
 
 /// The name of a file that is being received.
@@ -47,7 +47,7 @@ impl Store {
             Err(StoreError::Damaged { .. } | StoreError::Format { .. }) => return Ok(None),
             found => found?,
         };
-        let staging = Staging::create(&self.make_top(STAGING)?)?;
+        let staging = Staging::create(&self.make_scratch()?)?;
         let good = staging.directory().create_directory(TREE)?;
         let mut mending = Mending { manifest, staging, good, wanted: BTreeMap::new(), received: 0 };
         for difference in differences(&tree, &mending.manifest, Depth::Bytes)? {

@@ -23,8 +23,8 @@ pub(crate) const HELPER: &str = "helper";
 /// The link at the top that says which generation is active.
 pub(crate) const ACTIVE: &str = "active";
 
-/// How long a change waits for another one to be done. Either holds the lock for milliseconds; removing a large tree on
-/// a slow disk is not done under it.
+/// How long a change waits for another one to be done. Either holds the lock for milliseconds: packages are unpacked
+/// before it is taken, and garbage is deleted after it was let go.
 pub const LOCK_WAIT: Duration = Duration::from_secs(10);
 
 /// The host that a store belongs to.
@@ -131,7 +131,9 @@ impl Store {
 
     /// Brings the store in order after a crash: what was not committed is taken away.
     fn recover(&self, root: &Directory, state: &Directory) -> Result<(), StoreError> {
-        staging::recover(&root.ensure_scratch(STAGING)?)?;
+        if let Some(staging) = root.open_if_any(STAGING)? {
+            staging::recover(&staging)?;
+        }
         root.remove_unfinished()?;
         if let Some(helper) = root.open_if_any(HELPER)? {
             helper.remove_unfinished()?;
@@ -142,7 +144,7 @@ impl Store {
                 directory.remove_unfinished()?;
             }
         }
-        packages::recover(&root.ensure_directory(PACKAGES)?)
+        root.open_if_any(PACKAGES)?.map_or(Ok(()), |packages| packages::recover(&packages))
     }
 
     /// Reads a small durable document below `state/`; `None` if there is none.

@@ -268,6 +268,9 @@ impl Store {
     fn enter(&self, locked: &Locked, generation: Generation) -> Result<Generation, StoreError> {
         if self.active_number()? != Some(generation.number) {
             self.switch(locked, generation.number)?;
+        }
+        // Apart from the switch: whoever died between the two wrote nothing down, and the next one does.
+        if self.history()?.last().is_none_or(|last| last.generation != generation.number) {
             self.record(locked, generation.number, None, Timestamp::now())?;
         }
         Ok(generation)

@@ -6,6 +6,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
+use dcos_core::Sha256;
+
 /// A file, directory or link, by its place in [`Disk::nodes`].
 pub(crate) type NodeId = usize;
 
@@ -49,6 +51,7 @@ pub(crate) enum Operation {
     },
     Truncate {
         node: NodeId,
+        length: usize,
     },
     Mode {
         node: NodeId,
@@ -71,7 +74,7 @@ impl Operation {
             Self::Make { parent, .. } | Self::Unlink { parent, .. } => *parent == synced,
             // One transaction of the file system's journal: both directories or neither.
             Self::Rename { parent, to, .. } => *parent == synced || *to == synced,
-            Self::Write { node, .. } | Self::Truncate { node } | Self::Mode { node, .. } => *node == synced,
+            Self::Write { node, .. } | Self::Truncate { node, .. } | Self::Mode { node, .. } => *node == synced,
             Self::Sync { .. } | Self::SyncAll => false,
         }
     }
@@ -113,7 +116,7 @@ impl Disk {
     fn store_node(&self, node: NodeId, path: &Path) {
         match &self.nodes[node] {
             Node::Directory(names) => {
-                fs::create_dir(path).unwrap();
+                fs::create_dir_all(path).unwrap();
                 names.iter().for_each(|(name, node)| self.store_node(*node, &path.join(name)));
             }
             Node::File { bytes, mode } => {
@@ -124,11 +127,24 @@ impl Disk {
         }
     }
 
-    /// Everything in it as text, to know a state that was seen before.
-    pub(crate) fn fingerprint(&self) -> String {
+    /// The digest of everything in it, to know a state that was seen before.
+    pub(crate) fn fingerprint(&self) -> Sha256 {
         let mut text = String::new();
         self.print(0, &mut text);
-        text
+        Sha256::of(text.as_bytes())
+    }
+
+    /// Where a node is.
+    pub(crate) fn path(&self, wanted: NodeId) -> Option<String> {
+        self.path_below(0, wanted)
+    }
+
+    fn path_below(&self, directory: NodeId, wanted: NodeId) -> Option<String> {
+        if directory == wanted {
+            return Some(String::new());
+        }
+        let Node::Directory(names) = &self.nodes[directory] else { return None };
+        names.iter().find_map(|(name, node)| Some(format!("/{name}{}", self.path_below(*node, wanted)?)))
     }
 
     fn print(&self, node: NodeId, text: &mut String) {
@@ -189,9 +205,9 @@ impl Disk {
                     bytes.extend_from_slice(more);
                 }
             }
-            Operation::Truncate { node } => {
+            Operation::Truncate { node, length } => {
                 if let Node::File { bytes, .. } = &mut self.nodes[*node] {
-                    bytes.clear();
+                    bytes.truncate(*length);
                 }
             }
             Operation::Mode { node, mode: new } => {
@@ -258,7 +274,7 @@ impl Disk {
             }),
             "unlinkat" => Some(Operation::Unlink { parent: node(self, 0)?, name: call.arguments[1].clone() }),
             "write" => Some(Operation::Write { node: node(self, 0)?, bytes: call.bytes.clone() }),
-            "ftruncate" => Some(Operation::Truncate { node: node(self, 0)? }),
+            "ftruncate" => Some(Operation::Truncate { node: node(self, 0)?, length: call.arguments[1].parse().ok()? }),
             "fchmod" => {
                 let mode = u32::from_str_radix(call.arguments[1].trim_start_matches('0'), 8).ok()?;
                 let node = node(self, 0)?;
