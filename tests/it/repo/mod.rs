@@ -6,5 +6,6 @@ mod mirror;
 mod nginx;
 mod s3;
 mod signed;
+mod site;
 mod transfers;
 mod trust;

@@ -36,13 +36,3 @@ fn how_long_signatures_last_is_told_where_somebody_looks() {
     machine.write_node(&site(&machine.path("root.json")));
     doctor("problem  repository site");
 }
-
-/// The keys are part of what `dcos install` and `dcos config apply` are told; without a cluster it is the generator's own
-/// command that shows what becomes of them.
-#[test]
-fn keys_are_named_where_configs_are_published() {
-    for command in [["install", "module"], ["uninstall", "module"], ["config", "apply"]] {
-        let help = program::dcos(&[&command[..], &["--help"]].concat()).expect(0);
-        assert!(help.stdout.contains("--keys <KEYDIR>") && help.stdout.contains("DCOS_SITE_KEYS"), "{help}");
-    }
-}
