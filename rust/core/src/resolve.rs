@@ -100,6 +100,11 @@ pub fn resolve(change: &Change, facts: Facts<'_>) -> Result<Resolution, Vec<Find
         Change::Install(install) => installed(install, facts)?,
         Change::Uninstall(uninstall) => uninstalled(uninstall, facts),
         Change::Set(groups) => match groups.get(facts.group) {
+            // No node has any use for it, and none could be asked to leave it again.
+            Some(set) if set.is_empty() => {
+                let message = format!("the change names an empty set for group `{}`", facts.group);
+                return Err(vec![finding("empty-set", Vec::new(), message)]);
+            }
             Some(set) => Resolution::Target(set.clone()),
             None => Resolution::LeftOut(format!("the change names no set for group `{}`", facts.group)),
         },
@@ -484,5 +489,7 @@ mod tests {
         assert!(matches!(on(Role::Agent, "others", CURRENT, &change), Ok(Resolution::LeftOut(_))));
         let unknown = Change::Set(BTreeMap::from([("agents".to_owned(), set(&["mesos--9"]))]));
         assert!(on_agent(&unknown).unwrap_err()[0].starts_with("not-available"));
+        let empty = Change::Set(BTreeMap::from([("agents".to_owned(), PackageSet::default())]));
+        assert!(on_agent(&empty).unwrap_err()[0].starts_with("empty-set"));
     }
 }

@@ -2,5 +2,6 @@
 
 mod direct;
 mod log;
+mod refusals;
 mod roles;
 mod upgrade;

@@ -72,6 +72,16 @@ impl Caller {
     }
 
     fn ask(&self, method: &str, path: &str, who: Option<(&str, &str)>, body: Option<&Value>) -> (u16, String) {
+        self.try_to_ask(method, path, who, body).unwrap_or_else(|error| panic!("{method} {path}: {error:?}"))
+    }
+
+    fn try_to_ask(
+        &self,
+        method: &str,
+        path: &str,
+        who: Option<(&str, &str)>,
+        body: Option<&Value>,
+    ) -> reqwest::Result<(u16, String)> {
         self.runtime.block_on(async {
             let mut request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.url));
             if let Some((principal, secret)) = who {
@@ -80,8 +90,8 @@ impl Caller {
             if let Some(body) = body {
                 request = request.json(body);
             }
-            let response = request.send().await.unwrap();
-            (response.status().as_u16(), response.text().await.unwrap())
+            let response = request.send().await?;
+            Ok((response.status().as_u16(), response.text().await?))
         })
     }
 
@@ -259,8 +269,8 @@ fn each_role_may_do_what_the_table_says_in_a_real_master_that_authenticates() {
     let caller = Caller::new(format!("http://{}", mesos.address), None);
     let reader = secret("reader");
     mesos.wait_until("our module answers", |_| {
-        let (status, _) = caller.ask("GET", "/deploy/halt", Some(("reader", &reader)), None);
-        (status == 200).then_some(())
+        let answer = caller.try_to_ask("GET", "/deploy/halt", Some(("reader", &reader)), None);
+        answer.is_ok_and(|(status, _)| status == 200).then_some(())
     });
     caller.check_every_role();
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::refusals;
 use crate::harness::cluster::{Cluster, NEW, Node, OLD};
 use crate::harness::{http, until};
 
@@ -35,6 +36,7 @@ fn kill(node: &Node) {
 fn a_cluster_of_three_masters_outlives_each_of_them() {
     let cluster = Cluster::with_masters(3, 2);
     followers_send_callers_to_the_leader(&cluster);
+    refusals::are_refused(&cluster);
     upgrade(&cluster);
     a_halt_outlives_the_leader(&cluster);
     a_leader_dies_in_mid_wave(&cluster);
