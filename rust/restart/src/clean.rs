@@ -197,15 +197,19 @@ fn users(directory: &Path, agent: Option<&str>, mesos: Option<u32>) -> Result<Ve
             others.push(pid);
         }
     }
-    // What a task started may have an environment of its own: then its parents tell.
+    // What Mesos starts a container by stands above its executor, as far as Mesos itself.
+    let above: Vec<u32> =
+        tasks.iter().flat_map(|task| ancestors(*task).take_while(|parent| Some(*parent) != mesos)).collect();
     let reasons: Vec<Unsafe> = others
         .into_iter()
         .filter_map(|pid| {
-            if ancestors(pid).any(|parent| tasks.contains(&parent)) {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned();
+            // What a task started may have an environment of its own: then its parents tell.
+            let below = ancestors(pid).any(|parent| tasks.contains(&parent));
+            if below || (above.contains(&pid) && name.starts_with("mesos-")) {
                 tasks.push(pid);
                 return None;
             }
-            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned();
             Some(Unsafe::InUse { pid, name })
         })
         .collect();

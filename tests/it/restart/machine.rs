@@ -11,20 +11,20 @@ use crate::harness::program::{self, Outcome};
 use crate::harness::until;
 
 /// The versions of the fake, and the sets that they are in.
-pub(super) const OLD: &str = "1.10.0";
-pub(super) const NEW: &str = "1.11.0";
+pub(crate) const OLD: &str = "1.10.0";
+pub(crate) const NEW: &str = "1.11.0";
 
 const CONFIG: &str = "mesos-config--0123456789ab";
 
 /// A node in a folder of its own; everything on it ends with the test.
-pub(super) struct Machine {
+pub(crate) struct Machine {
     folder: TempDir,
-    pub(super) port: u16,
+    pub(crate) port: u16,
 }
 
 impl Machine {
     /// A node with both sets in its store, the old one active, and nothing started.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let machine = Self { folder: tempfile::tempdir().unwrap(), port: free_port() };
         std::fs::create_dir(machine.work()).unwrap();
         machine.write_node("");
@@ -38,14 +38,14 @@ impl Machine {
     }
 
     /// A node whose helper and fake run.
-    pub(super) fn started() -> Self {
+    pub(crate) fn started() -> Self {
         let machine = Self::new();
         machine.helper(&["start"]).expect(0);
         machine
     }
 
     /// Writes the node file; `more` follows its last table.
-    pub(super) fn write_node(&self, more: &str) {
+    pub(crate) fn write_node(&self, more: &str) {
         let (root, work, port) = (self.root(), self.work(), self.port);
         let text = format!(
             "root = {root:?}\nrole = \"master\"\ngroup = \"masters\"\n[supervisor]\nkind = \"process\"\n\
@@ -59,11 +59,11 @@ impl Machine {
         self.folder.path().join(name)
     }
 
-    pub(super) fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.path("root")
     }
 
-    pub(super) fn state(&self, name: &str) -> PathBuf {
+    pub(crate) fn state(&self, name: &str) -> PathBuf {
         self.root().join("state").join(name)
     }
 
@@ -71,39 +71,39 @@ impl Machine {
         self.path("work")
     }
 
-    fn node(&self) -> PathBuf {
+    pub(crate) fn node(&self) -> PathBuf {
         self.path("node.toml")
     }
 
     /// Says how the fake of a version behaves from its next start on (its health: from now on).
-    pub(super) fn behave(&self, version: &str, behaviour: &str) {
+    pub(crate) fn behave(&self, version: &str, behaviour: &str) {
         std::fs::write(self.work().join(version), behaviour).unwrap();
     }
 
     /// The versions that were started, in order.
-    pub(super) fn starts(&self) -> Vec<String> {
+    pub(crate) fn starts(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.work().join("starts")).unwrap_or_default();
         text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
     }
 
     /// Waits until fakes were started that often.
     #[track_caller]
-    pub(super) fn started_times(&self, times: usize) {
+    pub(crate) fn started_times(&self, times: usize) {
         until(&format!("it is started {times} times"), 30, || (self.starts().len() == times).then_some(()));
     }
 
     /// No two of the fakes ever ran at the same time.
     #[track_caller]
-    pub(super) fn never_ran_two(&self) {
+    pub(crate) fn never_ran_two(&self) {
         assert!(!self.work().join("two-at-once").exists(), "two ran at once: {:?}", self.starts());
     }
 
-    pub(super) fn pkg(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn pkg(&self, arguments: &[&str]) -> Outcome {
         self.run(env!("CARGO_BIN_EXE_dcos-pkg"), arguments)
     }
 
     /// Runs the helper's program, as a person would.
-    pub(super) fn helper(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn helper(&self, arguments: &[&str]) -> Outcome {
         self.run(env!("CARGO_BIN_EXE_dcos-restart-helper"), arguments)
     }
 
@@ -114,7 +114,7 @@ impl Machine {
     }
 
     /// Restarts into the set of a version, with these flags, and follows it to its end.
-    pub(super) fn restart(&self, version: &str, flags: &[&str]) -> Outcome {
+    pub(crate) fn restart(&self, version: &str, flags: &[&str]) -> Outcome {
         let set = set(version);
         let ids = set.iter().map(String::as_str);
         let all: Vec<&str> =
@@ -122,13 +122,13 @@ impl Machine {
         self.helper(&all)
     }
 
-    pub(super) fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         self.helper(&["status", "--json"]).expect(0).json()
     }
 
     /// Waits until the last attempt has ended; answers its report.
     #[track_caller]
-    pub(super) fn ended(&self) -> Value {
+    pub(crate) fn ended(&self) -> Value {
         until("the attempt ends", 60, || {
             let status = self.status();
             status["attempt"].is_null().then(|| status["last_attempts"][0].clone())
@@ -136,28 +136,28 @@ impl Machine {
     }
 
     /// The process of the fake that runs, and its version.
-    pub(super) fn running(&self) -> Option<(u64, String)> {
+    pub(crate) fn running(&self) -> Option<(u64, String)> {
         let running = self.status()["running"].take();
         Some((running["pid"].as_u64()?, running["mesos_version"].as_str()?.to_owned()))
     }
 
     /// Waits until a fake of that version runs; answers its process.
     #[track_caller]
-    pub(super) fn runs(&self, version: &str) -> u64 {
+    pub(crate) fn runs(&self, version: &str) -> u64 {
         until(&format!("Mesos {version} runs"), 30, || {
             self.running().filter(|(_, running)| running == version).map(|(pid, _)| pid)
         })
     }
 
     /// Who holds a lock in `state/`, such as `helper.lock`.
-    pub(super) fn holder(&self, lock: &str) -> Option<u64> {
+    pub(crate) fn holder(&self, lock: &str) -> Option<u64> {
         let pid = std::fs::read_to_string(self.state(lock)).ok()?.trim().parse().ok()?;
         is_helper(pid).then_some(pid)
     }
 
     /// Waits until a helper other than `before` holds a lock; answers its process.
     #[track_caller]
-    pub(super) fn other_holder(&self, lock: &str, before: u64) -> u64 {
+    pub(crate) fn other_holder(&self, lock: &str, before: u64) -> u64 {
         until(&format!("another process holds `{lock}`"), 30, || self.holder(lock).filter(|pid| *pid != before))
     }
 
@@ -218,12 +218,12 @@ impl Drop for Machine {
 }
 
 /// The ids of the set of a version.
-pub(super) fn set(version: &str) -> [String; 3] {
+pub(crate) fn set(version: &str) -> [String; 3] {
     [format!("mesos--{version}"), format!("dcos-bits--0.1.0+mesos{version}"), CONFIG.to_owned()]
 }
 
 /// Kills a process as the kernel would.
-pub(super) fn kill(pid: u64) {
+pub(crate) fn kill(pid: u64) {
     assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
 }
 
@@ -235,7 +235,7 @@ fn is_helper(pid: u64) -> bool {
 
 /// Waits until a process is gone.
 #[track_caller]
-pub(super) fn gone(pid: u64) {
+pub(crate) fn gone(pid: u64) {
     let alive = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z"));
     until(&format!("process {pid} is gone"), 10, || (!alive()).then_some(()));
 }
@@ -246,13 +246,13 @@ fn free_port() -> u16 {
 }
 
 /// The interpreter itself: what a version manager puts in its place needs an environment that Mesos does not have.
-fn python() -> String {
+pub(crate) fn python() -> String {
     let asked = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
     assert!(asked.status.success(), "python3 is needed for the fake Mesos");
     String::from_utf8(asked.stdout).unwrap().trim().to_owned()
 }
 
 /// A little time between two looks.
-pub(super) fn moment() {
+pub(crate) fn moment() {
     std::thread::sleep(Duration::from_millis(20));
 }

@@ -4,7 +4,7 @@
 
 mod documents;
 mod kills;
-mod machine;
+pub(crate) mod machine;
 mod outcomes;
 mod real;
 mod starting;

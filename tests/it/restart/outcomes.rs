@@ -85,7 +85,7 @@ fn refusals_change_nothing() {
         machine.restart(version, flags).expect(code).json()["type"].as_str().unwrap_or_default().to_owned()
     };
     assert_eq!(kind(OLD, &[], 3), "urn:dcos-bits:already-active");
-    assert_eq!(kind("1.9.0", &[], 3), "urn:dcos-bits:invalid-set");
+    assert_eq!(kind("1.9.0", &[], 4), "urn:dcos-bits:no-such-package");
     assert_eq!(kind(NEW, &["--attempt", "a b"], 2), "urn:dcos-bits:invalid-attempt");
     let plan = machine.restart(NEW, &["--dry-run"]).expect(0).json();
     assert_eq!(plan["plan"]["steps"][1], "switch");
@@ -110,6 +110,20 @@ fn a_damaged_journal_stops_restarts_and_not_mesos() {
     machine.restart(NEW, &[]).expect(0);
     let kept = machine.helper(&["resume", "--discard"]).expect(3);
     assert!(kept.stderr.contains("can be used; it is kept"), "{kept}");
+}
+
+#[test]
+fn a_helper_whose_log_has_no_room_works_on() {
+    let machine = Machine::new();
+    std::fs::create_dir_all(machine.state("log")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", machine.state("log/helper.log")).unwrap();
+    machine.helper(&["start"]).expect(0);
+    let (guard, worker) = (machine.holder("guard.lock"), machine.holder("helper.lock"));
+    assert_eq!(machine.restart(NEW, &[]).expect(0).json()["state"], "confirmed");
+    machine.behave(OLD, "exits");
+    assert_eq!(machine.restart(OLD, &[]).expect(6).json()["state"], "rolled_back");
+    assert_eq!((machine.holder("guard.lock"), machine.holder("helper.lock")), (guard, worker), "neither has died of it");
+    machine.never_ran_two();
 }
 
 #[test]

@@ -92,6 +92,7 @@ fn refuse_other_set(place: &Place, status: &Status, set: &PackageSet) -> Result<
 /// Starts the helper, has it start Mesos, and waits until that is well.
 fn bring_up(place: &Place, set: &PackageSet, patience: Patience) -> Result<Status, Problem> {
     super::start::start(Format::Text, place, true)?;
+    withdraw_orphan(place, set)?;
     let mut begun = 0;
     let mut told = String::new();
     loop {
@@ -123,6 +124,19 @@ fn bring_up(place: &Place, set: &PackageSet, patience: Patience) -> Result<Statu
             return Err(not_up(report, &status, "it did not come up cleanly in time"));
         }
         std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Withdraws an attempt whose ticket went to a run of this command that was killed: nobody can spend it any more.
+fn withdraw_orphan(place: &Place, set: &PackageSet) -> Result<(), Problem> {
+    let restart = place.restart();
+    let orphan = usable(restart.status()?)?
+        .attempt
+        .filter(|attempt| attempt.set == *set && matches!(attempt.state, AttemptState::Planned | AttemptState::Staged));
+    match orphan.map(|attempt| restart.cancel(&attempt.attempt)) {
+        // Its ticket was spent after all: the helper goes on with it.
+        Some(Err(problem)) if problem.name() != "attempt-started" => Err(problem),
+        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,13 @@
+//! Empty machines that become nodes, Mesos that was there before us, and what a restart refuses.
+//!
+//! - [`machine`]: a machine with nothing on it, a repository for it, and a fake where its Mesos would be
+//! - [`empty`]: bootstrap by roots and a set, whatever the repository does and whenever it is killed
+//! - [`token`]: join tokens
+//! - [`refusals`]: what a restart refuses, each time without a change
+//! - [`real`]: adopt, leave, join and clean, with real Mesos
+
+mod empty;
+mod machine;
+mod real;
+mod refusals;
+mod token;

@@ -1,0 +1,136 @@
+//! Join tokens, with a master that is `dcos-node` and a machine that becomes another one.
+
+use std::time::Duration;
+
+use super::machine::{Machine, Served, set};
+use crate::harness::program::{Outcome, dcos};
+
+/// A master that knows the machine's repository.
+fn master(machine: &Machine) -> Served {
+    let path = |name: &str| machine.path(name).display().to_string();
+    let text = format!(
+        "root = {:?}\nrole = \"master\"\ngroup = \"masters\"\n[mesos]\nip = \"127.0.0.1\"\nport = 5050\nwork_dir = {:?}\n\
+         [repositories.release]\nurl = {:?}\nroot_json = {:?}\n[deploy]\nmasters = [\"http://127.0.0.1:5050\"]\n\
+         join_credentials = {:?}\n[supervisor]\nkind = \"process\"\n[limits]\ninsecure_allow_anonymous = true\n",
+        path("master"),
+        path("master-work"),
+        machine.repository.url(),
+        path("repository/metadata/1.root.json"),
+        path("credentials"),
+    );
+    std::fs::write(machine.path("master.toml"), text).unwrap();
+    std::fs::write(machine.path("credentials"), r#"{"principal": "nodes", "secret": "quiet"}"#).unwrap();
+    Served::start(&machine.path("master.toml"))
+}
+
+/// A token for another master of that set.
+fn token(master: &Served, more: &[&str]) -> String {
+    let wanted = set();
+    let start = ["--url", &master.url, "--json", "slave", "token", "--group", "masters", "--role", "master"];
+    let ids = ["--set"].into_iter().chain(wanted.iter().map(String::as_str));
+    let arguments: Vec<&str> = start.into_iter().chain(more.iter().copied()).chain(ids).collect();
+    dcos(&arguments).expect(0).json()["token"].as_str().unwrap().to_owned()
+}
+
+/// Joins as a machine whose files are in `folder`.
+fn join(machine: &Machine, master: &Served, token: &str, folder: &str) -> Outcome {
+    let path = |name: &str| machine.path(&format!("{folder}{name}")).display().to_string();
+    let port = machine.port.to_string();
+    let arguments = [
+        "bootstrap",
+        "--process",
+        "--hold",
+        "0.3",
+        "--deadline",
+        "30",
+        "--json",
+        "--node",
+        &path("etc/node.toml"),
+        "--root",
+        &path("root"),
+        "--work-dir",
+        &path("work"),
+        "--port",
+        &port,
+        "--join",
+        &master.url,
+        "--token",
+        token,
+    ];
+    machine.helper(&arguments)
+}
+
+#[test]
+fn a_token_leads_one_machine_in_however_often_it_asks() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let machine = Machine::new();
+    let master = master(&machine);
+    let token = token(&master, &[]);
+    join(&machine, &master, &token, "").expect(0);
+    machine.runs();
+    let node = std::fs::read_to_string(machine.path("etc/node.toml")).unwrap();
+    assert!(node.contains("group = \"masters\"") && node.contains("masters = [\"http://127.0.0.1:5050\"]"), "{node}");
+    let credentials = machine.path("etc/deploy-credentials");
+    assert_eq!(std::fs::metadata(&credentials).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(std::fs::read_to_string(credentials).unwrap().contains("quiet"));
+    let state = std::fs::read_to_string(machine.path("root/state/bootstrap.json")).unwrap();
+    assert!(!state.contains("quiet") && !state.contains(&token), "{state}");
+    let log = std::fs::read_to_string(machine.path("master/state/deploy/log")).unwrap();
+    assert!(log.contains("join-token") && !log.contains(&token), "the log has no token");
+
+    // Killed before it wrote the answer down: it has its word still.
+    let mut record: serde_json::Value = serde_json::from_str(&state).unwrap();
+    (record["token"], record["answer"]) = (serde_json::Value::Null, serde_json::Value::Null);
+    std::fs::write(machine.path("root/state/bootstrap.json"), record.to_string()).unwrap();
+    join(&machine, &master, &token, "").expect(0);
+    // Now it is known, and the master is not asked.
+    let gone = master.url.clone();
+    drop(master);
+    let path = machine.path("etc/node.toml").display().to_string();
+    let (root, work, port) = (machine.path("root"), machine.path("work"), machine.port.to_string());
+    let again = [
+        "bootstrap",
+        "--process",
+        "--hold",
+        "0.3",
+        "--deadline",
+        "5",
+        "--node",
+        &path,
+        "--root",
+        root.to_str().unwrap(),
+        "--work-dir",
+        work.to_str().unwrap(),
+        "--port",
+        &port,
+        "--join",
+        &gone,
+        "--token",
+        &token,
+    ];
+    machine.helper(&again).expect(0);
+    assert_eq!(machine.starts(), 1);
+}
+
+#[test]
+fn a_token_that_is_used_over_or_unknown_starts_nothing() {
+    let machine = Machine::new();
+    let master = master(&machine);
+    let (used, short) = (token(&master, &[]), token(&master, &["--expires", "1s"]));
+    let body = serde_json::json!({"protocol": 1, "token": used, "claim": "a".repeat(32), "node": "first"});
+    assert_eq!(master.post("/deploy/join", &body).0, 200);
+    assert_eq!(master.post("/deploy/join", &body).0, 200, "the same machine again");
+    std::thread::sleep(Duration::from_millis(1100));
+    for (token, code, name, why) in [
+        (used.as_str(), 5, "used-token", "was used by first at"),
+        (short.as_str(), 3, "expired-token", "was good until"),
+        ("nonsense", 4, "unknown-token", "no such join token"),
+    ] {
+        let refused = join(&machine, &master, token, "other-").expect(code);
+        assert_eq!(refused.json()["type"], format!("urn:dcos-bits:{name}"), "{refused}");
+        assert!(refused.json()["detail"].as_str().unwrap().contains(why), "{refused}");
+        for left in ["other-etc", "other-work", "other-root/packages", "other-root/state/guard.lock"] {
+            assert!(!machine.path(left).exists(), "{left}");
+        }
+    }
+}
