@@ -202,7 +202,7 @@ class Cell:
         # What is told of it.
         failed = (machine.document("failed-sets.json") or {"sets": []})["sets"]
         remembered = any(each["attempt"] == self.attempt for each in failed)
-        demand(f"the set is remembered as failed: {remembered}", remembered == (wanted == "rolled_back"))
+        demand(f"the set is remembered as failed: {remembered}", remembered == (wanted == "rolled_back" and way.remembered))
         status = machine.inside("dcos-restart-helper", "status", "--json", expect=0)
         demand("the report names the attempt", f'"{self.attempt}"' in status.stdout)
 
@@ -256,6 +256,7 @@ class Cell:
         """Puts the machine into the state in which cells begin: the old set runs, and nothing is left of this one."""
         machine = self.machine
         (machine.disk / FILLER.removeprefix(f"{HOME}/")).unlink(missing_ok=True)
+        (machine.state / "log" / "mesos.log.1").unlink(missing_ok=True)
         if not machine.master:
             machine.start_master()
         if self.result.get("end") == "confirmed":

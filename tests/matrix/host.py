@@ -48,8 +48,8 @@ class SystemdMachine(Machine):
             self.installed = True
 
     def reread_node(self):
-        # The helper lives for an attempt, and reads the node's file when that begins.
-        self.inside("dcos-restart-helper", "units", "--install", expect=0)
+        # The helper reads it when an attempt begins, unless one of before is still there.
+        call(*self.enter(), "systemctl", "stop", "dcos-restart-helper.service", "dcos-restart-helper-watch.service")
 
     def tear_down(self):
         if self.host.exists():

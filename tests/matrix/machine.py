@@ -263,6 +263,9 @@ class Machine:
     # Mesos.
 
     def start_master(self):
+        """Starts the master, unless it runs."""
+        if self.master and self.master.poll() is None:
+            return
         log = open(self.folder / "master.log", "ab")
         self.master = subprocess.Popen(
             [*WITH_US, f"{self.trees[NEW]}/bin/mesos-master"], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,

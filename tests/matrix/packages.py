@@ -23,7 +23,7 @@ PROGRAMS = TARGET / "release"
 HERE = TARGET / "restart-matrix"
 
 # What the disk has beyond its packages: room for generations, logs and checkpoints, and little enough to be filled soon.
-SPARE_BYTES = 160 << 20
+SPARE_BYTES = 256 << 20
 
 AGENT = {
     "MESOS_LAUNCHER": "posix",

@@ -1,6 +1,6 @@
 """The matrix of restarts: every way for a new set to be bad, times every fault, on real Mesos.
 
-usage: scripts/restart-matrix [--sample] [--jobs N] [--only WORD]… [--list] [--fresh] [--helper FILE]
+usage: scripts/restart-matrix [--sample] [--jobs N] [--only WORD]… [--leave-out WORD]… [--list] [--fresh]
 
 It can be stopped at any time and started again: what is in the results file is not run twice. As root.
 """
@@ -173,7 +173,7 @@ def chosen(options):
         cells = {key: way for key, way in cells.items() if key.supervisor == options.supervisor}
     if options.only:
         cells = {key: way for key, way in cells.items() if any(word in str(key) for word in options.only)}
-    return cells
+    return {key: way for key, way in cells.items() if not any(word in str(key) for word in options.leave_out)}
 
 
 def alone():
@@ -202,6 +202,7 @@ def main():
     arguments.add_argument("--sample", action="store_true", help="a few cells of every kind, for `make test`")
     arguments.add_argument("--jobs", type=int, default=3 * (os.cpu_count() or 1), help="machines at a time")
     arguments.add_argument("--only", action="append", default=[], metavar="WORD", help="cells whose name has the word")
+    arguments.add_argument("--leave-out", action="append", default=[], metavar="WORD", help="not those with the word")
     arguments.add_argument("--supervisor", choices=("process", "systemd"), help="cells under this supervisor")
     arguments.add_argument("--list", action="store_true", help="print the cells and run none")
     arguments.add_argument("--fresh", action="store_true", help="forget earlier results")
