@@ -10,4 +10,5 @@ mod probe;
 mod refusals;
 pub(crate) mod server;
 mod shapes;
+mod together;
 mod travel;
