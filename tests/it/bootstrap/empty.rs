@@ -98,7 +98,7 @@ fn nothing_said_is_a_question_of_usage() {
 /// again: it always ends as one node with one Mesos.
 #[test]
 fn killed_at_any_point_it_goes_on_when_it_is_run_again() {
-    let (steps, machines) = if std::env::var_os("DCOS_BITS_LONG").is_some() { (25, 40) } else { (160, 6) };
+    let (steps, machines) = if std::env::var_os("DCOS_BITS_LONG").is_some() { (25, 40) } else { (240, 4) };
     for round in 0..machines {
         let machine = Machine::new();
         let mut child = machine.bootstrapping();

@@ -164,7 +164,7 @@ fn an_adoption_that_fails_ends_with_the_original_command_line() {
         .map(|beginning| id(&archive(beginning, if beginning == "mesos--1.11.0" { "" } else { "+mesos1.11.0" })));
     let site = cluster.site_url();
     let outcome =
-        agent.adopt(&cluster, &["--json", "--site-url", &site, "--hold", "8", "--set", &mesos, &bits, &crash, &config]);
+        agent.adopt(&cluster, &["--json", "--site-url", &site, "--hold", "5", "--set", &mesos, &bits, &crash, &config]);
     let report = outcome.expect(6).json();
     assert_eq!(report["state"], "rolled_back", "{report}");
     assert_eq!(agent.flags(), before, "just as it was started");
