@@ -92,6 +92,11 @@ impl Inventory {
         Self { client, source: Source::Nodes(Arc::default()) }
     }
 
+    /// Whether there is no master to ask.
+    pub fn is_direct(&self) -> bool {
+        matches!(self.source, Source::Nodes(_))
+    }
+
     /// Names the nodes of a direct inventory: name, origin and role of each.
     pub fn name(&self, nodes: Vec<(String, String, Role)>) {
         if let Source::Nodes(named) = &self.source {

@@ -10,6 +10,7 @@
 
 pub(crate) mod core;
 mod create;
+mod direct;
 pub(crate) mod handle;
 mod lead;
 
@@ -237,7 +238,7 @@ impl self::core::Outside for Tasks {
     }
 
     fn another_leads(&self) -> bool {
-        matches!(self.shared.listed(), Err(NoInventory::NotLeading))
+        self.shared.lead() != Leader::Here
     }
 
     fn take(&self, action: Action) {
@@ -275,7 +276,8 @@ async fn ask(shared: &Shared, url: &str, request: Request) -> Option<Answer> {
     };
     // The semaphores are never closed.
     let _turn = turns.acquire().await;
-    shared.client.ask(url, request).await
+    let answer = shared.client.ask(url, request).await;
+    if shared.inventory.is_direct() { answer.map(direct::without_masters) } else { answer }
 }
 
 /// A refusal for as long as the controller can't act.
