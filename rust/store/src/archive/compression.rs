@@ -16,9 +16,9 @@ use super::rule::{Refusal, Rule};
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
-/// The size of the buffers between the threads, and their number: 1 MiB for each archive under way. A fetch has three of
+/// The size of the buffers between the threads, and their number: half a MiB for each archive under way. A fetch has three of
 /// those and 32 MiB for everything.
-const BUFFER: usize = 256 << 10;
+const BUFFER: usize = 128 << 10;
 const BUFFERS: usize = 4;
 
 /// The largest window of a Zstandard frame, as a power of two: the 8 MiB that RFC 8878 asks of every reader.
