@@ -76,6 +76,10 @@ impl Watch {
     #[must_use]
     pub fn without_end(mut self) -> Self {
         self.patience = None;
+        // Whoever looks for the first time may see others come back without having seen that they were away.
+        for tracked in self.tracked.iter_mut().filter(|tracked| tracked.check.excusable) {
+            tracked.others_failed = true;
+        }
         self
     }
 

@@ -94,6 +94,15 @@ fn an_undecided_set_is_confirmed_when_the_master_is_back() {
 }
 
 #[test]
+fn a_new_helper_does_not_blame_an_unconfirmed_set_for_a_master_that_is_just_back() {
+    let mut watch = watch(&[]).without_end();
+    assert_eq!(round(&mut watch, 189, [Yes, NotYet]), "pending");
+    assert_eq!(round(&mut watch, 190, [Yes, NotYet]), "failed");
+    let mut watch = self::watch(&[]);
+    assert_eq!(round(&mut watch, 130, [Yes, NotYet]), "failed", "while it is tried there is less time");
+}
+
+#[test]
 fn a_master_that_has_come_back_is_found_in_time_or_the_set_is_to_blame() {
     let mut watch = watch(&[]).without_end();
     assert_eq!(round(&mut watch, 101, [Yes, CannotTell]), "pending");
