@@ -9,6 +9,14 @@ from packages import TREE, Broken, call
 HOST = TREE / "tests" / "nspawn" / "host"
 
 
+# A host has a copy of all that is mounted here: the disk of another machine could not be taken away from that one.
+WITHOUT_OTHER_DISKS = (
+    "unshare", "--mount", "--propagation", "private", "--", "bash", "-c",
+    'for disk in "$1"/../*/fs; do [ "$disk" -ef "$1/fs" ] || umount --lazy "$disk" 2>/dev/null; done; shift; exec "$@"',
+    "host",
+)
+
+
 class SystemdMachine(Machine):
     """As [`Machine`], with the units of dcos-bits in place of the helper's own guard."""
 
@@ -25,7 +33,7 @@ class SystemdMachine(Machine):
 
     def power_on(self):
         done = subprocess.run(
-            [HOST, "boot", self.host, "--owner", str(os.getpid()), "--", f"--bind={self.disk}:/mnt",
+            [*WITHOUT_OTHER_DISKS, self.folder, HOST, "boot", self.host, "--owner", str(os.getpid()), "--", f"--bind={self.disk}:/mnt",
              f"--bind={os.path.realpath(self.folder / 'groups' / 'memory')}:/media"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
         try:

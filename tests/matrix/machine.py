@@ -159,6 +159,9 @@ class Machine:
             until(f"`{self.disk}` can be unmounted", lambda: subprocess.run(
                 ["umount", self.disk], stderr=subprocess.DEVNULL, check=False).returncode == 0, 20)
             subprocess.run(["losetup", "--detach", self.loop], stderr=subprocess.DEVNULL, check=False)
+            # Somebody who still holds the old device would write to the disk behind the back of the new one.
+            until(f"`{self.loop}` is given back", lambda: self.loop not in call(
+                "losetup", "--noheadings", "--output", "NAME", "--associated", self.folder / "disk.img").split(), 20)
             self.loop = None
 
     # Processes.
@@ -189,7 +192,8 @@ class Machine:
         self.init = subprocess.Popen([*WITH_US, "bash", "-c", INIT, "init", self.folder, self.folder / "groups"],
                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         until("the machine is up", (self.folder / "up").exists, 10)
-        self.leader = int(call("pgrep", "--parent", str(self.init.pid)).split()[0])
+        with open(f"/proc/{self.init.pid}/task/{self.init.pid}/children", encoding="ascii") as children:
+            self.leader = int(children.read().split()[0])
 
     def power_off(self):
         """Every process at once."""
