@@ -68,7 +68,7 @@ WAYS = [
     Way("crashes-when-used", how="health-crash"),
     Way("killed-for-its-memory", how=f"oom:{GROUP}", hold=6),
     Way("writes-60-mb-of-log-and-exits", how="spam:60"),
-    Way("fills-the-disk-and-exits", how=f"fill:{FILLER}"),
+    Way("fills-the-disk-and-exits", how=f"fill:{FILLER}", hold=10),
     # Modules that leave it alive and useless.
     Way("hangs-before-registering", how="hang", register=4),
     Way("freezes", how="freeze:1", hold=4),
