@@ -1,5 +1,6 @@
 """One cell of the matrix: a way for a set to be bad, and a fault, on one machine; and whether what came of it is right."""
 
+import json
 import os
 import shutil
 import signal
@@ -252,6 +253,11 @@ class Cell:
 
     # For the next one.
 
+    def _old_is_active(self):
+        root = self.machine.disk / "root"
+        document = json.loads((root / "generations" / os.path.basename(os.readlink(root / "active")) / "set.json").read_text())
+        return sorted(document["set"]) == sorted(self.machine.template.sets["old"])
+
     def restore(self):
         """Puts the machine into the state in which cells begin: the old set runs, and nothing is left of this one."""
         machine = self.machine
@@ -259,7 +265,7 @@ class Cell:
         (machine.state / "log" / "mesos.log.1").unlink(missing_ok=True)
         if not machine.master:
             machine.start_master()
-        if self.result.get("end") == "confirmed":
+        if not self._old_is_active():
             attempt = f"{self.attempt}-after"
             self._go("old", attempt)
             until("the old set is back", lambda: machine.step()[0] == "confirmed"
