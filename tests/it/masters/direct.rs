@@ -20,12 +20,15 @@ fn a_deployment_is_finished_with_every_master_down_and_the_masters_agree() {
     let direct = |state: &Path| {
         run(Path::new(env!("CARGO_BIN_EXE_dcos")), &["deploy", "--direct", state.to_str().unwrap()], &[])
     };
-    let _following = cluster.dcos_in_background(&["install", "module", "fizzbuzz"]);
-    until("the first agent restarts", 60, || {
+    // The soak keeps the second wave away for long enough.
+    let mut following = cluster.dcos_in_background(&["install", "module", "fizzbuzz", "--soak", "8"]);
+    until("the canary is through", 60, || {
         let nodes = newest(master)["nodes"].as_array().cloned().unwrap_or_default();
-        nodes.iter().any(|node| node["state"] == "restarting").then_some(())
+        nodes.iter().any(|node| node["state"] == "confirmed").then_some(())
     });
     cluster.cut_off(master);
+    following.kill().unwrap();
+    following.wait().unwrap();
     assert_eq!(http::get(&format!("{}/version", master.url)).map(|answer| answer.status), None);
 
     let done = direct(&log).expect(0);

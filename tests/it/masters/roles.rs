@@ -261,7 +261,7 @@ fn each_role_may_do_what_the_table_says_in_a_real_master_that_authenticates() {
     let environment = [
         ("MESOS_AUTHENTICATE_HTTP_READONLY", "true"),
         ("MESOS_AUTHENTICATE_HTTP_READWRITE", "true"),
-        ("MESOS_HTTP_CREDENTIALS", known.as_str()),
+        ("MESOS_CREDENTIALS", known.as_str()),
     ];
     // `/version` lies in the read-only realm now, so somebody with a name asks for it.
     let mut mesos = Mesos::spawn(version, Role::Master, Some(&modules), &environment);
