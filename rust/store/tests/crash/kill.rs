@@ -86,7 +86,8 @@ pub(crate) fn kills(scene: &Scene) -> Vec<[String; 2]> {
 /// The calls of the victim, each with its place among those of the same kind.
 ///
 /// A kill at a call that only opens something for reading leaves what a kill at the next change leaves. There are
-/// hundreds of those (garbage collection looks at every process), so they are left out unless everything is asked for.
+/// dozens of those, so they are left out unless everything is asked for; and thousands in `/proc`, where garbage collection
+/// looks at every process and changes nothing: those are always left out.
 fn points(scene: &Scene, calls: &str) -> BTreeSet<(String, usize)> {
     let copy = scene.copy();
     let log = scene.node.path("strace");
@@ -103,7 +104,8 @@ fn points(scene: &Scene, calls: &str) -> BTreeSet<(String, usize)> {
         if calls.split(',').any(|known| known == call) {
             let count = counts.entry((call.to_owned(), thread.to_owned())).or_default();
             *count += 1;
-            if crate::all() || call != "openat" || arguments.contains("O_CREAT") {
+            let reads = call == "openat" && !arguments.contains("O_CREAT");
+            if !reads || (crate::all() && !arguments.contains("\"/proc/")) {
                 points.insert((call.to_owned(), *count));
             }
         }

@@ -54,12 +54,13 @@ impl Record {
         self.operations[..place].iter().for_each(|operation| disk.apply(operation));
         let path = |disk: &Disk, node| {
             let path = disk.path(node).unwrap_or_default();
-            plain(path.trim_start_matches('/').trim_start_matches(scene.place))
+            let path = path.trim_start_matches('/');
+            plain(path.strip_prefix(scene.place).unwrap_or(path).trim_start_matches('/'))
         };
         match &self.operations[place] {
             Operation::Sync { node } => {
-                let covered = self.operations[..place].iter().filter(|operation| operation.belongs_to(*node));
-                let last = covered.last().map(|operation| match operation {
+                let last = self.operations[..place].iter().rfind(|operation| operation.belongs_to(*node));
+                let last = last.map(|operation| match operation {
                     Operation::Make { name, .. } => format!("{} is made", plain(name)),
                     Operation::Rename { name, new_name, .. } => format!("{} becomes {}", plain(name), plain(new_name)),
                     Operation::Unlink { name, .. } => format!("{} is removed", plain(name)),
