@@ -1,5 +1,8 @@
 //! What a restart refuses: each with its code and its reason, and nothing on the node is another than before.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use super::machine::Served;
@@ -7,15 +10,26 @@ use crate::harness::program::dcos;
 use crate::pkg::server::Hostile;
 use crate::restart::machine::{Machine, NEW, OLD, set};
 
-/// All that must not change: the process of Mesos, the active generation, the packages, the journal.
-fn all(machine: &Machine) -> (Option<(u64, String)>, Option<std::path::PathBuf>, Vec<std::ffi::OsString>, Vec<u8>) {
+/// All that must not change.
+#[derive(Debug, PartialEq, Eq)]
+struct Standing {
+    mesos: u64,
+    active: Option<PathBuf>,
+    packages: Vec<OsString>,
+    journal: Vec<u8>,
+}
+
+fn all(machine: &Machine) -> Standing {
     let packages = std::fs::read_dir(machine.root().join("packages")).unwrap();
     let mut packages: Vec<_> = packages.map(|entry| entry.unwrap().file_name()).collect();
     packages.sort();
-    let pid = std::fs::read_to_string(machine.state("mesos.json")).unwrap();
-    let pid = serde_json::from_str::<Value>(&pid).unwrap()["pid"].as_u64().unwrap();
-    let journal = std::fs::read(machine.state("journal.json")).unwrap_or_default();
-    (Some((pid, String::new())), std::fs::read_link(machine.root().join("active")).ok(), packages, journal)
+    let mesos = std::fs::read_to_string(machine.state("mesos.json")).unwrap();
+    Standing {
+        mesos: serde_json::from_str::<Value>(&mesos).unwrap()["pid"].as_u64().unwrap(),
+        active: std::fs::read_link(machine.root().join("active")).ok(),
+        packages,
+        journal: std::fs::read(machine.state("journal.json")).unwrap_or_default(),
+    }
 }
 
 fn run(machine: &Machine, ids: &[&str], code: i32) -> Value {
