@@ -77,6 +77,12 @@ impl NodeClient {
         Some(match request {
             Request::Fetch(packages) => Answer::Fetch(self.fetch(url, packages).await),
             Request::Job(id) => Answer::Fetch(self.job(url, &id).await),
+            Request::Verify(packages) => {
+                let body = serde_json::json!({ "packages": packages });
+                Answer::Fetch(self.post(url, "/pkg/verify", &body, SLOW).await.map(fetching))
+            }
+            Request::Gc => Answer::Fetch(self.post(url, "/pkg/gc", &serde_json::json!({}), SLOW).await.map(fetching)),
+            Request::Remove(packages) => Answer::Fetch(self.remove(url, packages).await),
             Request::Validate(set) => {
                 let body = ValidateRequest { set };
                 let answer: Result<Report, Trouble> = self.post(url, "/pkg/validate", &body, SLOW).await;
@@ -180,6 +186,19 @@ impl NodeClient {
         let packages = packages.into_iter().map(|id| FetchPackage { id, url: None, sha256: None }).collect();
         let job = self.post(url, "/pkg/fetch", &FetchRequest { packages, callback: None }, SLOW).await?;
         Ok(fetching(job))
+    }
+
+    /// Removes packages one by one. What is needed there, or is not there, is no trouble.
+    async fn remove(&self, url: &str, packages: Vec<PackageId>) -> Result<Fetching, Trouble> {
+        for id in packages {
+            let path = format!("/pkg/packages/{id}");
+            match self.send::<(), serde_json::Value>(Method::DELETE, url, &path, None, SLOW).await {
+                Err(Trouble::Refused(problem)) if matches!(problem.status, 404 | 409) => {}
+                Err(trouble) => return Err(trouble),
+                Ok(_) => {}
+            }
+        }
+        Ok(Fetching::Done)
     }
 
     async fn job(&self, url: &str, id: &str) -> Result<Fetching, Trouble> {

@@ -40,7 +40,7 @@ pub fn next(mut state: State, event: Event, now: Now) -> (State, Step) {
             {
                 member::answered(rollout, index, answer, desk, now);
                 // Most answers say that a node is where it was: then nothing else can be done than before.
-                if !desk.changed_members.is_empty() {
+                if !desk.changed_members.is_empty() || rollout.header.phase == Phase::Tidying {
                     rollout::advance(rollout, desk, now);
                 }
             }
@@ -88,6 +88,7 @@ fn take_office(rollouts: &mut BTreeMap<u64, Rollout>, desk: &mut Desk, now: Now)
                 | Stage::Watching(_)
                 | Stage::Checking
                 | Stage::Settled
+                | Stage::Tidying
                 | Stage::Doubtful
                 | Stage::Refused
                 | Stage::Failed

@@ -395,3 +395,41 @@ fn a_deployment_of_some_nodes_does_not_decide_for_their_group() {
     assert_eq!(bench.shown().state, DeploymentState::Done);
     assert_eq!(view::desired(&bench.state, "agents"), None);
 }
+
+#[test]
+fn chores_come_last_and_one_that_fails_fails_nothing() {
+    let mut bench =
+        Bench::restarting(0, 2, r#"{"waves":["100%"],"max_unavailable":2,"after":["remove","verify","gc"]}"#);
+    bench.succeeds("a0:5051");
+    assert!(bench.open("Remove").is_empty(), "not before all had their turn");
+    bench.succeeds("a1:5051");
+    assert_eq!(bench.open("Remove"), ["a0:5051", "a1:5051"]);
+    assert_eq!(bench.shown().reason, "every node had its turn; remove, verify, gc on a0:5051, a1:5051");
+    let removed = bench.answer("a0:5051", Answer::Fetch(Ok(Fetching::Done)));
+    assert_eq!(removed, Request::Remove(vec!["mesos--1.10.0".parse().unwrap()]));
+    bench.answer("a1:5051", Answer::Fetch(Ok(Fetching::Done)));
+
+    // A halt keeps chores from being begun, and the next controller begins with the first again.
+    bench.halt();
+    bench.successor();
+    assert!(bench.open("Remove").is_empty());
+    bench.order(Order::Resume { halt: "h1".to_owned(), note: String::new() });
+    for node in ["a0:5051", "a1:5051"] {
+        bench.answer(node, Answer::Fetch(Ok(Fetching::Done)));
+        bench.answer(node, Answer::Fetch(Ok(Fetching::Running("j1".to_owned()))));
+    }
+    assert!(bench.open("Gc").is_empty(), "the job is asked for first");
+    bench.pass(2);
+    assert_eq!(bench.answer("a0:5051", Answer::Fetch(Ok(Fetching::Done))), Request::Job("j1".to_owned()));
+    bench.answer("a1:5051", Answer::Fetch(Ok(Fetching::Failed("`mesos--1.11.0`: bin/mesos-agent differs".to_owned()))));
+    assert_eq!(bench.open("Gc"), ["a0:5051", "a1:5051"]);
+    for node in ["a0:5051", "a1:5051"] {
+        bench.answer(node, Answer::Fetch(Ok(Fetching::Done)));
+    }
+    let shown = bench.shown();
+    assert_eq!(
+        (shown.state, shown.reason.as_str()),
+        (DeploymentState::Done, "2 nodes have the new set, 1 with chores left undone")
+    );
+    assert_eq!(bench.node("a1:5051").detail, "`verify` was left undone: `mesos--1.11.0`: bin/mesos-agent differs");
+}

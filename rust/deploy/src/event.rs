@@ -110,6 +110,12 @@ pub struct Seen {
 pub enum Request {
     /// Get these packages.
     Fetch(Vec<PackageId>),
+    /// Remove these packages, those aside that something there needs.
+    Remove(Vec<PackageId>),
+    /// Compare these packages with what was added.
+    Verify(Vec<PackageId>),
+    /// Collect garbage.
+    Gc,
     /// How far is that job?
     Job(String),
     /// Could this set work?
@@ -151,7 +157,7 @@ pub enum Fetching {
 /// What a node answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// To [`Request::Fetch`] and [`Request::Job`].
+    /// To [`Request::Fetch`], [`Request::Remove`], [`Request::Verify`], [`Request::Gc`] and [`Request::Job`].
     Fetch(Result<Fetching, Trouble>),
     /// To [`Request::Validate`].
     Validated(Result<(), Trouble>),

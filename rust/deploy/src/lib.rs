@@ -9,6 +9,7 @@
 //! - [`controller`]: `next(state, event, now) -> (state, step)`; [`rollout`] takes a deployment forward,
 //!   [`rollback`] back, [`member`] a node in it; [`gate`] says why nothing may start now; [`orders`] carries out what
 //!   people say: commands, halts, pulses
+//! - `chores`: what is done on nodes once all of them had their turn
 //! - `members`: the nodes of a deployment, filed so that no answer costs a look at all of them
 //! - [`view`]: the state as others see it, with the reason for everything that waits
 //! - [`store`]: where facts are kept; [`zookeeper`]: the log where there is more than one master
@@ -25,6 +26,7 @@ pub mod backup;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "a test fails by panicking")]
 mod bench;
+mod chores;
 pub mod client;
 pub mod controller;
 pub mod event;

@@ -48,6 +48,7 @@ pub(crate) fn answered(rollout: &mut Rollout, index: usize, answer: Answer, desk
         (Stage::Going, Answer::Status(answer)) => node.perhaps_gone(answer),
         (Stage::Watching(seen), Answer::Status(answer)) => node.watched(seen, answer),
         (Stage::Checking, Answer::Set(answer)) => node.checked(answer),
+        (Stage::Tidying, Answer::Fetch(answer)) => node.chore(answer),
         // The answer came after a deadline or an order had moved the node on: its question is moot.
         (
             Stage::Waiting
@@ -59,6 +60,7 @@ pub(crate) fn answered(rollout: &mut Rollout, index: usize, answer: Answer, desk
             | Stage::Watching(_)
             | Stage::Checking
             | Stage::Settled
+            | Stage::Tidying
             | Stage::Doubtful
             | Stage::Refused
             | Stage::Failed
@@ -88,7 +90,7 @@ impl Node<'_> {
         self.rollout.members[self.index].stage
     }
 
-    fn edit(&mut self) -> Editing<'_> {
+    pub(crate) fn edit(&mut self) -> Editing<'_> {
         self.rollout.members.edit(self.index)
     }
 
@@ -96,23 +98,24 @@ impl Node<'_> {
         self.rollout.members[self.index].node.clone()
     }
 
-    fn enter(&mut self, stage: Stage, detail: impl Into<String>) {
+    pub(crate) fn enter(&mut self, stage: Stage, detail: impl Into<String>) {
         self.desk.enter(self.rollout, self.index, stage, detail.into(), self.now);
     }
 
-    fn tell(&mut self, kind: &str, text: String) {
+    pub(crate) fn tell(&mut self, kind: &str, text: String) {
         let about = (Some(self.rollout.id()), Some(self.name()));
         self.desk.tell(kind, about, text, self.now);
     }
 
     /// How long to wait before the node is asked again how far it is, in milliseconds.
-    fn poll(&self) -> u64 {
-        let asked = self.rollout.members.on(Shelf::ToFetch).len().max(self.rollout.in_flight());
+    pub(crate) fn poll(&self) -> u64 {
+        let asked = [Shelf::ToFetch, Shelf::UnderWay, Shelf::Tidying];
+        let asked = asked.map(|shelf| self.rollout.members.on(shelf).len()).into_iter().max().unwrap_or(0);
         POLL.max(PACE * u64::try_from(asked).unwrap_or(u64::MAX))
     }
 
     /// Asks again after `pause` milliseconds, since this came in the way.
-    fn again(&mut self, pause: u64, trouble: Option<String>) {
+    pub(crate) fn again(&mut self, pause: u64, trouble: Option<String>) {
         let due = self.now.mono + pause;
         let mut member = self.edit();
         member.work.due = due;
@@ -423,6 +426,7 @@ impl Node<'_> {
             | Stage::Fetched
             | Stage::Ready
             | Stage::Settled
+            | Stage::Tidying
             | Stage::Doubtful
             | Stage::Refused
             | Stage::Failed
@@ -481,7 +485,9 @@ pub(crate) fn epitaph(rollout: &Rollout, index: usize) -> String {
 /// Whether a node that is over may hold a set that a rollback must undo.
 fn is_changed(rollout: &Rollout, index: usize) -> bool {
     let member = &rollout.members[index];
-    member.touched && !member.back && matches!(member.stage, Stage::Settled | Stage::Doubtful | Stage::Failed)
+    member.touched
+        && !member.back
+        && matches!(member.stage, Stage::Settled | Stage::Tidying | Stage::Doubtful | Stage::Failed)
 }
 
 /// The nodes that a deployment has changed, so that a rollback must undo it.

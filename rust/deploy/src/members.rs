@@ -27,13 +27,15 @@ pub(crate) enum Shelf {
     UnderWay,
     /// They run what they should.
     Settled,
+    /// They do, and have chores to do.
+    Tidying,
     /// They used up some of the deployment's tolerance.
     Failed,
     /// They are left as they are.
     Skipped,
 }
 
-const SHELVES: usize = 8;
+const SHELVES: usize = 9;
 
 impl Shelf {
     const fn of(member: &Member) -> Self {
@@ -44,6 +46,7 @@ impl Shelf {
             Stage::Ready => Self::Ready,
             Stage::Beginning | Stage::Going | Stage::Watching(_) | Stage::Checking => Self::UnderWay,
             Stage::Settled => Self::Settled,
+            Stage::Tidying => Self::Tidying,
             Stage::Doubtful | Stage::Refused | Stage::Failed | Stage::FellBack | Stage::Lost => Self::Failed,
             Stage::Skipped => Self::Skipped,
         }
@@ -62,7 +65,7 @@ struct Filing {
 impl Filing {
     fn of(member: &Member) -> Self {
         let shelf = Shelf::of(member);
-        let asked = matches!(shelf, Shelf::ToFetch | Shelf::Fetched | Shelf::UnderWay);
+        let asked = matches!(shelf, Shelf::ToFetch | Shelf::Fetched | Shelf::UnderWay | Shelf::Tidying);
         let due = (asked && member.work.token.is_none()).then_some(member.work.due);
         Self { shelf, due, late: member.late }
     }

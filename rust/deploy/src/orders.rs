@@ -202,7 +202,10 @@ fn command(
 
 /// Whether the deployment's nodes are still what it left: no other one works on them, and none came after.
 fn undisturbed(rollouts: &Rollouts, rollout: &Rollout, order: DeploymentCommand) -> Result<(), Problem> {
-    let members = rollout.members.iter().filter(|member| member.stage != Stage::Skipped || member.late);
+    // To put masters back below agents that a later deployment has changed would be the wrong order, also where these
+    // were none of this one's: an agent that was caught up, say.
+    let all = order == DeploymentCommand::Rollback && rollout.header.master_waves > 0;
+    let members = rollout.members.iter().filter(|member| all || member.stage != Stage::Skipped || member.late);
     let nodes: BTreeSet<&str> = members.map(|member| member.node.as_str()).collect();
     if let Some((other, node)) = in_the_way(rollouts, &nodes, rollout.header.number) {
         return Err(running(other, node));
@@ -223,7 +226,7 @@ fn undisturbed(rollouts: &Rollouts, rollout: &Rollout, order: DeploymentCommand)
 /// Takes up a finished deployment again, for every node that does not have the new set.
 fn retry(rollout: &mut Rollout, desk: &mut Desk, now: Now) -> Result<(), Problem> {
     let again = |member: &Member| match member.stage {
-        Stage::Settled => member.back,
+        Stage::Settled | Stage::Tidying => member.back,
         Stage::Skipped => member.late,
         Stage::Waiting
         | Stage::Fetching

@@ -380,3 +380,20 @@ fn a_document_of_another_part_is_kept_across_restarts_and_changed_only_by_who_sa
     bench.successor();
     assert_eq!(bench.order(keep(None, Some("anew"))).unwrap(), Ok(Outcome::Done));
 }
+
+#[test]
+fn masters_are_not_put_back_below_an_agent_that_was_caught_up() {
+    let mut bench = Bench::new(1, 2);
+    bench.alive("a1:5051", false);
+    bench.create("{}", Targets::default()).unwrap();
+    bench.prepare();
+    bench.succeeds("m0:5050");
+    bench.succeeds("a0:5051");
+    bench.alive("a1:5051", true);
+    assert_eq!(bench.catch_ups, [(1, vec!["a1:5051".to_owned()])]);
+    bench.create("{}", Targets { nodes: vec!["a1:5051".to_owned()], ..Targets::default() }).unwrap();
+    bench.prepare();
+    bench.succeeds("a1:5051");
+    let why = bench.refusal(Rollback);
+    assert_eq!(why, "can't rollback deployment `d1`: deployment `d2` came after it on a1:5051");
+}

@@ -12,6 +12,7 @@ use std::ops::RangeInclusive;
 use dcos_api::types::deploy::OnFailure;
 use dcos_core::Role;
 
+use crate::chores;
 use crate::event::{Now, Request};
 use crate::gate::{closed, is_dead, missing_for, silent_master};
 use crate::member::{self, Node, epitaph, is_master};
@@ -35,6 +36,13 @@ pub(crate) fn advance(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
         }
         Phase::Validating => validate(rollout, desk, now),
         Phase::Restarting => restart(rollout, desk, now),
+        Phase::Tidying => match rollout.header.stop.take() {
+            Some(stop) => conclude(rollout, stop, desk, now),
+            None => {
+                let sweep = if sweeps(rollout, now) { Sweep::All } else { Sweep::None };
+                chores::go_on(rollout, desk, now, sweep);
+            }
+        },
         Phase::RollingBack(ending) => put_back(rollout, ending, desk, now),
         Phase::Ended(_) => {}
     }
@@ -49,6 +57,15 @@ pub(crate) fn enter(rollout: &mut Rollout, phase: Phase, desk: &mut Desk, now: N
     rollout.swept = None;
     desk.changed(rollout);
     advance(rollout, desk, now);
+}
+
+/// Whether all nodes are looked at, or only those that are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sweep {
+    /// All.
+    All,
+    /// Those that are due.
+    None,
 }
 
 /// Whether it is time to look at all nodes.
@@ -376,12 +393,16 @@ fn masters_are_well(rollout: &mut Rollout, desk: &mut Desk, now: Now) -> bool {
 }
 
 /// Every wave is over.
-fn finish(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
+pub(crate) fn finish(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
     let settled = rollout.members.on(Shelf::Settled).len();
     let failed = rollout.members.on(Shelf::Failed).len();
     let late = rollout.members.late().len();
     if settled == 0 && !rollout.header.waves.is_empty() {
         return end(rollout, Ending::Failed, "no target was alive when its turn came".to_owned(), desk, now);
+    }
+    if rollout.header.phase == Phase::Restarting && !rollout.header.strategy.after.is_empty() && settled > 0 {
+        chores::begin(rollout, desk, now);
+        return enter(rollout, Phase::Tidying, desk, now);
     }
     let mut reason = match settled {
         0 => "there was nothing to do".to_owned(),
@@ -390,6 +411,11 @@ fn finish(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
     };
     if failed > 0 {
         reason.push_str(&format!(", {failed} failed"));
+    }
+    let undone = rollout.members.on(Shelf::Settled).iter();
+    let undone = undone.filter(|index| !rollout.members[**index].detail.is_empty()).count();
+    if undone > 0 {
+        reason.push_str(&format!(", {undone} with chores left undone"));
     }
     if late > 0 {
         let were = if late == 1 { "was" } else { "were" };

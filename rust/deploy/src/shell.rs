@@ -269,7 +269,12 @@ impl self::core::Outside for Tasks {
 /// Asks a node, when it is the question's turn.
 async fn ask(shared: &Shared, url: &str, request: Request) -> Option<Answer> {
     let turns = match request {
-        Request::Fetch(_) | Request::Validate(_) | Request::Job(_) => &shared.slow,
+        Request::Fetch(_)
+        | Request::Validate(_)
+        | Request::Job(_)
+        | Request::Remove(_)
+        | Request::Verify(_)
+        | Request::Gc => &shared.slow,
         Request::Begin { .. } | Request::Go(_) | Request::Status(_) | Request::Set | Request::Cancel(_) => {
             &shared.quick
         }

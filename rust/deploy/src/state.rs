@@ -155,6 +155,8 @@ pub enum Phase {
     Validating,
     /// Nodes restart.
     Restarting,
+    /// Nodes do what is to be done once all of them have had their turn.
+    Tidying,
     /// Nodes get their old sets back.
     RollingBack(Ending),
     /// It is over.
@@ -254,6 +256,8 @@ pub enum Stage {
     Checking,
     /// It runs what it should.
     Settled,
+    /// It does, and has chores to do.
+    Tidying,
     /// It could not tell in time whether it is well on the new set.
     Doubtful,
     /// It said no before anything was stopped.
@@ -283,6 +287,8 @@ pub(crate) struct Work {
     pub(crate) trouble: Option<String>,
     /// How often packages were asked for in vain.
     pub(crate) fetches: u32,
+    /// Which of the chores is its next.
+    pub(crate) chore: usize,
     /// Whether the attempt under way is the first that may change the node.
     pub(crate) first_touch: bool,
 }
@@ -413,7 +419,8 @@ impl Rollout {
     }
 
     fn member_fact(&self, index: usize) -> Fact {
-        let member = Box::new(self.members[index].clone());
+        // What is under way with it is nobody's but this controller's.
+        let member = Box::new(Member { work: Work::default(), ..self.members[index].clone() });
         Fact::Node { deployment: self.header.number, index, member }
     }
 
@@ -440,6 +447,7 @@ impl Stage {
     pub(crate) const fn is_over(self) -> bool {
         match self {
             Self::Settled
+            | Self::Tidying
             | Self::Doubtful
             | Self::Refused
             | Self::Failed

@@ -118,6 +118,7 @@ impl<'a> Context<'a> {
         let under_way = names(&|member| member.stage.is_in_flight());
         let behind = match header.phase {
             Phase::Fetching => names(&|member| matches!(member.stage, Stage::Waiting | Stage::Fetching)),
+            Phase::Tidying => names(&|member| member.stage == Stage::Tidying),
             _ => names(&|member| member.stage == Stage::Fetched),
         };
         Self { state, rollout, now, closed, wave, under_way, behind }
@@ -135,7 +136,7 @@ impl<'a> Context<'a> {
             Phase::Fetching => DeploymentState::Fetching,
             Phase::Staged => DeploymentState::Staged,
             Phase::Validating => DeploymentState::Validating,
-            Phase::Restarting => DeploymentState::Restarting,
+            Phase::Restarting | Phase::Tidying => DeploymentState::Restarting,
             Phase::RollingBack(_) => DeploymentState::RollingBack,
         }
     }
@@ -157,6 +158,7 @@ impl<'a> Context<'a> {
                 Some(closed) if self.under_way.is_empty() || !self.restarts_a_master() => closed.clone(),
                 Some(_) | None => self.progress(),
             },
+            Phase::Tidying => format!("every node had its turn; {} on {}", self.chores(), or_nobody(&self.behind)),
             Phase::RollingBack(_) => match &self.closed {
                 Some(closed) => format!("{}; putting old sets back {closed}", header.reason),
                 None => format!("{}; putting old sets back on {}", header.reason, or_nobody(&self.under_way)),
@@ -176,6 +178,12 @@ impl<'a> Context<'a> {
             }
             None => format!("wave {wave} of {waves} ({what}): {} restarts", self.under_way),
         }
+    }
+
+    /// The chores, in words.
+    fn chores(&self) -> String {
+        let chores = &self.rollout.header.strategy.after;
+        chores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 
     fn restarts_a_master(&self) -> bool {
@@ -199,7 +207,7 @@ impl<'a> Context<'a> {
             Stage::Watching(AttemptState::Unconfirmed) | Stage::Doubtful => NodeState::Unconfirmed,
             Stage::Beginning | Stage::Going | Stage::Watching(_) | Stage::Checking => NodeState::Restarting,
             Stage::Settled if member.back => NodeState::RolledBack,
-            Stage::Settled => NodeState::Confirmed,
+            Stage::Settled | Stage::Tidying => NodeState::Confirmed,
             Stage::Refused | Stage::Failed => NodeState::Failed,
             Stage::FellBack => NodeState::RolledBack,
             Stage::Lost => NodeState::Lost,
@@ -247,6 +255,7 @@ impl<'a> Context<'a> {
             Stage::Watching(seen) if member.detail.is_empty() => in_silence(seen.word()),
             Stage::Watching(seen) => in_silence(&format!("{}: {}", seen.word(), member.detail)),
             Stage::Checking => in_silence("its set is read again"),
+            Stage::Tidying => with_trouble(&format!("has the new set; does {}", self.chores())),
             Stage::Settled
             | Stage::Doubtful
             | Stage::Refused
@@ -267,7 +276,7 @@ impl<'a> Context<'a> {
                 return format!("waits for {} to say whether the set can work", or_nobody(&self.behind));
             }
             Phase::RollingBack(_) if !member.back => return "keeps its set: it was not started".to_owned(),
-            Phase::Restarting | Phase::RollingBack(_) | Phase::Ended(_) => {}
+            Phase::Restarting | Phase::Tidying | Phase::RollingBack(_) | Phase::Ended(_) => {}
         }
         if let Some(closed) = &self.closed {
             return closed.clone();

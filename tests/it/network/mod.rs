@@ -2,10 +2,13 @@
 
 mod spaces;
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use spaces::Spaces;
 
 use crate::harness::cluster::Cluster;
+use crate::harness::program::run;
 use crate::harness::{http, until};
 
 /// The master's place among the hosts; agents come after it.
@@ -32,9 +35,7 @@ fn node<'a>(deployment: &'a Value, name: &str) -> &'a Value {
 
 /// Waits until a node of a deployment is in that state.
 fn until_node(cluster: &Cluster, id: &str, name: &str, state: &str) {
-    until(&format!("{name} is {state}"), 60, || {
-        (node(&deployment(cluster, id), name)["state"] == state).then_some(())
-    });
+    until(&format!("{name} is {state}"), 60, || (node(&deployment(cluster, id), name)["state"] == state).then_some(()));
 }
 
 /// Waits until a deployment is over.
@@ -52,10 +53,14 @@ fn delays(cluster: &Cluster) -> Vec<Value> {
     cluster.agents.iter().map(|agent| flag(&agent.url)).collect()
 }
 
-/// How many attempts of that deployment a node has had.
+/// How many attempts of that deployment a node was told to go for.
 fn attempts(url: &str, id: &str) -> usize {
     let status = http::json(&format!("{url}/restart/status"));
-    let of_this = |attempt: &&Value| attempt["attempt"].as_str().is_some_and(|it| it.starts_with(&format!("{id}-")));
+    let of_this = |attempt: &&Value| {
+        // One that was withdrawn before its `go` has stopped nothing.
+        attempt["state"] != "cancelled"
+            && attempt["attempt"].as_str().is_some_and(|it| it.starts_with(&format!("{id}-")))
+    };
     status["last_attempts"].as_array().map_or(0, |all| all.iter().filter(of_this).count())
 }
 
@@ -112,9 +117,15 @@ fn a_deployment_goes_on_after_its_master_was_killed_and_after_it_was_cut_off_fro
     until_node(&cluster, &id, &cluster.agents[0].name, "restarting");
     let second = cluster.agents[1].mesos();
     spaces.cut(MASTER);
-    // Long enough for the first agent to come to its end, and for the second to be started if anybody could.
     until("the first agent runs its new set", 60, || (delays(&cluster)[0] == "4days").then_some(()));
-    std::thread::sleep(std::time::Duration::from_secs(6));
+    // The controller does not hear of that: it is asked where it is, on its own side of the cable.
+    let (space, own) = (&spaces.hosts()[MASTER].0, format!("{}/deploy/deployments/{id}", cluster.master.url));
+    let inside = ["netns", "exec", space.as_str(), "curl", "--silent", "--fail", own.as_str()];
+    until("the controller waits for an answer", 60, || {
+        let said: Value = serde_json::from_str(&run(Path::new("ip"), &inside, &[]).stdout).ok()?;
+        let detail = node(&said, &cluster.agents[0].name)["detail"].as_str()?.to_owned();
+        detail.contains("does not answer").then_some(())
+    });
     assert_eq!(cluster.agents[1].mesos(), second, "nobody can be told to go");
     spaces.mend(MASTER);
     let over = until_over(&cluster, &id);

@@ -79,6 +79,9 @@ pub struct Strategy {
     /// Nodes that are left as they are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
+    /// What is done on the nodes that have the new set, once all of them had their turn.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Chore>,
     /// Fetch only; the restarts wait for `start`.
     pub stage_only: bool,
     /// Restart nodes also where tasks die of it.
@@ -103,6 +106,7 @@ impl Default for Strategy {
             pulse: None,
             windows: Vec::new(),
             exclude: Vec::new(),
+            after: Vec::new(),
             stage_only: false,
             allow_task_loss: false,
             retry_failed: false,
@@ -189,6 +193,39 @@ pub enum OnFailure {
     RollBackWave,
     /// All nodes that are done get their old set back, in the opposite order.
     RollBackAll,
+}
+
+/// A step after the restarts. None of them restarts anything; one that fails is told, and fails no deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Chore {
+    /// Packages that only the old set had are removed where nothing needs them any more: not while they can be gone
+    /// back to.
+    Remove,
+    /// The packages of the new set are compared with what was added.
+    Verify,
+    /// Garbage is collected.
+    Gc,
+}
+
+impl fmt::Display for Chore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Remove => "remove",
+            Self::Verify => "verify",
+            Self::Gc => "gc",
+        })
+    }
+}
+
+impl std::str::FromStr for Chore {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let chores = [Self::Remove, Self::Verify, Self::Gc];
+        let found = chores.into_iter().find(|chore| chore.to_string() == text);
+        found.ok_or_else(|| "`remove`, `verify` or `gc` is needed".to_owned())
+    }
 }
 
 /// A part of the day in which restarts may begin, in UTC. A window whose end is not after its start goes over midnight,

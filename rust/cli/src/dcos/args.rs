@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use dcos_api::types::deploy::{Amount, OnFailure, Strategy, Targets, Window};
+use dcos_api::types::deploy::{Amount, Chore, OnFailure, Strategy, Targets, Window};
 use dcos_core::Role;
 
 const EXAMPLES: &str = "\
@@ -220,6 +220,9 @@ pub(super) struct ChangeOptions {
     /// Start no further node when no pulse came for that many seconds
     #[arg(long, value_name = "SECONDS")]
     pulse: Option<u64>,
+    /// What is done on the nodes afterwards: `remove`, `verify`, `gc`
+    #[arg(long, value_name = "CHORES", value_delimiter = ',')]
+    after: Vec<Chore>,
     /// Fetch everywhere, and restart nothing before `dcos deploy start`
     #[arg(long)]
     stage_only: bool,
@@ -281,6 +284,7 @@ impl ChangeOptions {
             fetch_timeout: self.fetch_timeout.unwrap_or(default.fetch_timeout),
             fetch_share: self.fetch_share.unwrap_or(default.fetch_share),
             windows: self.window.clone(),
+            after: self.after.clone(),
             on_failure: self.on_failure.unwrap_or(default.on_failure),
             pulse: self.pulse,
             exclude: self.exclude.clone(),

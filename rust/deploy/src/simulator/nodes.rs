@@ -190,7 +190,8 @@ impl Node {
         let refused = |name: &str| Trouble::Refused(Problem::new(ExitCode::Conflict, name, name));
         match request {
             Request::Fetch(_) => (Some(Answer::Fetch(Ok(Fetching::Running("job".to_owned())))), None),
-            Request::Job(_) => (Some(Answer::Fetch(Ok(Fetching::Done))), None),
+            Request::Job(_) | Request::Remove(_) => (Some(Answer::Fetch(Ok(Fetching::Done))), None),
+            Request::Verify(_) | Request::Gc => (Some(Answer::Fetch(Ok(Fetching::Running("job".to_owned())))), None),
             Request::Validate(_) => (Some(Answer::Validated(Ok(()))), None),
             Request::Begin { attempt, set, term, .. } => {
                 let answer = if *term < self.term {
@@ -288,7 +289,9 @@ pub(super) fn unreachable(ask: &Action) -> Option<Event> {
     let Action::Ask { deployment, index, token, request, .. } = ask else { return None };
     let trouble = || Trouble::Unreachable("no answer".to_owned());
     let answer = match request {
-        Request::Fetch(_) | Request::Job(_) => Answer::Fetch(Err(trouble())),
+        Request::Fetch(_) | Request::Job(_) | Request::Remove(_) | Request::Verify(_) | Request::Gc => {
+            Answer::Fetch(Err(trouble()))
+        }
         Request::Validate(_) => Answer::Validated(Err(trouble())),
         Request::Begin { .. } => Answer::Begun(Err(trouble())),
         Request::Go(_) => Answer::Went(Err(trouble())),

@@ -55,12 +55,12 @@ impl Rules {
         self.cleared.insert(id.to_owned());
     }
 
-    /// Nodes of a deployment are tried again: those that wait.
+    /// Nodes of a deployment are tried again: those that don't have the new set. Some may be found dead at once.
     pub(super) fn retried(&mut self, rollout: &Rollout, places: &HashMap<String, usize>) {
         self.retried = true;
         // Whatever is still under way was given up before the deployment ended.
         self.under_way.retain(|_, (deployment, _)| *deployment != rollout.header.number);
-        for member in rollout.members.iter().filter(|member| !member.stage.is_over()) {
+        for member in rollout.members.iter().filter(|member| member.stage != Stage::Settled || member.back) {
             if let Some(place) = places.get(&member.node) {
                 self.starts.remove(&(*place, true));
                 self.starts.remove(&(*place, false));

@@ -1,6 +1,6 @@
 //! What a run shall be like, and what came of it.
 
-use dcos_api::types::deploy::{Amount, OnFailure, Strategy};
+use dcos_api::types::deploy::{Amount, Chore, OnFailure, Strategy};
 
 use super::random::Random;
 use super::sabotage::Sabotage;
@@ -118,6 +118,7 @@ impl Scenario {
             soak: *random.pick(&[0, 0, 20]),
             node_timeout: *random.pick(&[300, 600]),
             on_failure: *random.pick(&[OnFailure::Stop, OnFailure::RollBackWave, OnFailure::RollBackAll]),
+            after: random.pick(&[Vec::new(), vec![Chore::Remove, Chore::Verify, Chore::Gc]]).clone(),
             ..Strategy::default()
         };
         Self {
