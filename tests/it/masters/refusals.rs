@@ -50,11 +50,8 @@ pub(super) fn are_refused(cluster: &Cluster) {
         (answer != (status, name.to_owned())).then(|| format!("{request} answers {answer:?}, not {status} {name}"))
     });
     assert_eq!(wrong.collect::<Vec<_>>(), Vec::<String>::new());
-    for (path, name) in
-        [("/deploy/deployments/d99/abort", "no-such-deployment"), ("/deploy/deployments/../abort", "no-such-endpoint")]
-    {
-        assert_eq!(ask(&url, path, &json!({})), (404, name.to_owned()), "{path}");
-    }
+    let unknown = ask(&url, "/deploy/deployments/d99/abort", &json!({}));
+    assert_eq!(unknown, (404, "no-such-deployment".to_owned()));
     assert_eq!(ask(&url, "/deploy/resume", &json!({"halt_id": "h99"})), (404, "no-such-halt".to_owned()));
     pings(cluster, &url);
     assert_eq!((cluster.sets(), cluster.processes(), count(&url)), (sets, processes, deployments));
