@@ -55,8 +55,9 @@ fn play(scene: &Scene, calls: &str, faults: &[&str]) -> usize {
             let killed = was_killed(&output);
             let ended_well = match output.status.code() {
                 None | Some(137) => *fault == KILL,
-                // With two threads at work the last few calls of one are sometimes the other's.
-                Some(0) => *fault != KILL || scene.name == "fetch",
+                // With two threads at work the last few calls of one are sometimes the other's; and how many files are opened
+                // in `/proc` is up to the machine.
+                Some(0) => *fault != KILL || scene.name == "fetch" || call == "openat",
                 Some(code) => *fault != KILL && code == i32::from(TOLD),
             };
             assert!(ended_well, "{} {what}: {:?}: {told}", scene.name, output.status);
