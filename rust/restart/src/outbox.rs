@@ -38,6 +38,12 @@ const SEND_DEADLINE: Duration = Duration::from_secs(5);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LAST_WAIT: Duration = Duration::from_secs(30);
 
+/// How long a ping is held back while Mesos is absent; it is absent for longer only if it is in trouble.
+const HELD_BACK: Duration = Duration::from_secs(1);
+
+/// Where an attempt stands, and who asked to be told.
+type Noted = (AttemptReport, Option<String>);
+
 /// More unsent pings than this are not kept: the controller polls, and a node that nobody listens to for weeks must not
 /// fill its disk. The oldest go first.
 const KEPT: usize = 500;
@@ -65,7 +71,7 @@ struct Counter {
 
 /// The outbox of a node. Once it is dropped the thread ends after the question that it is at; nobody waits for that.
 pub struct Outbox {
-    post: Sender<(AttemptReport, Option<String>)>,
+    post: Sender<Noted>,
 }
 
 impl Outbox {
@@ -112,7 +118,7 @@ struct Courier {
     store: Arc<dyn NodeStore>,
     node: NodeConfig,
     counter: Counter,
-    posted: Receiver<(AttemptReport, Option<String>)>,
+    posted: Receiver<Noted>,
 }
 
 impl Courier {
@@ -139,19 +145,30 @@ impl Courier {
                 }
             };
             match self.posted.recv_timeout(pause) {
-                Ok(first) => {
-                    self.write(first);
-                    while let Ok(next) = self.posted.try_recv() {
-                        self.write(next);
-                    }
-                }
+                Ok(first) => self.batch(first).into_iter().for_each(|noted| self.write(noted)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    fn write(&mut self, (report, report_to): (AttemptReport, Option<String>)) {
+    /// What was handed over by now. While Mesos is absent nothing is written: two threads that sync to one disk wait for
+    /// each other, and one of them is the restart.
+    fn batch(&self, first: Noted) -> Vec<Noted> {
+        use AttemptState::{Starting, Stopped, Stopping, Switched};
+        let mut batch = vec![first];
+        loop {
+            let absent = batch
+                .last()
+                .is_some_and(|(report, _)| matches!(report.state, Stopping | Stopped | Switched | Starting));
+            match self.posted.recv_timeout(if absent { HELD_BACK } else { Duration::ZERO }) {
+                Ok(next) => batch.push(next),
+                Err(_) => return batch,
+            }
+        }
+    }
+
+    fn write(&mut self, (report, report_to): Noted) {
         let what = (report.attempt.clone(), report.state);
         if self.counter.last.as_ref() == Some(&what) {
             return;
