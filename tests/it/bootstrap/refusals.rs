@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::machine::Served;
 use crate::harness::program::dcos;
+use crate::harness::until;
 use crate::pkg::server::Hostile;
 use crate::restart::machine::{Machine, NEW, OLD, set};
 
@@ -16,7 +17,7 @@ struct Standing {
     mesos: u64,
     active: Option<PathBuf>,
     packages: Vec<OsString>,
-    journal: Vec<u8>,
+    journal: String,
 }
 
 fn all(machine: &Machine) -> Standing {
@@ -28,7 +29,7 @@ fn all(machine: &Machine) -> Standing {
         mesos: serde_json::from_str::<Value>(&mesos).unwrap()["pid"].as_u64().unwrap(),
         active: std::fs::read_link(machine.root().join("active")).ok(),
         packages,
-        journal: std::fs::read(machine.state("journal.json")).unwrap_or_default(),
+        journal: std::fs::read_to_string(machine.state("journal.json")).unwrap_or_default(),
     }
 }
 
@@ -94,6 +95,8 @@ fn a_spent_or_stale_ticket_is_a_conflict() {
     let spent = begin("second", NEW);
     assert_eq!(go(&spent).0, 202);
     machine.ended();
+    // What follows the end of an attempt is written down a little later.
+    until("the attempt is closed", 30, || all(&machine).journal.contains("\"closed\": true").then_some(()));
     let before = all(&machine);
     assert_eq!(go(&spent), (409, "urn:dcos-bits:spent-ticket".to_owned()));
     assert_eq!(all(&machine), before);
@@ -105,6 +108,7 @@ fn a_journal_that_is_cut_off_from_the_future_or_of_another_node_is_refused_by_na
     let machine = Machine::started();
     machine.restart(NEW, &[]).expect(0);
     machine.runs(NEW);
+    until("the attempt is closed", 30, || all(&machine).journal.contains("\"closed\": true").then_some(()));
     let journal = std::fs::read_to_string(machine.state("journal.json")).unwrap();
     let node = machine.status()["node"].as_str().unwrap().to_owned();
     for (damaged, name) in [
@@ -171,7 +175,5 @@ fn where_neither_set_comes_up_the_helper_answers_for_mesos() {
     // The old set is tried again and again, and that ends it.
     machine.behave(OLD, "good");
     machine.runs(OLD);
-    crate::harness::until("the helper is silent again", 30, || {
-        (crate::harness::http::json(&url) == Value::Null).then_some(())
-    });
+    until("the helper is silent again", 30, || (crate::harness::http::json(&url) == Value::Null).then_some(()));
 }
