@@ -30,7 +30,7 @@ pub(crate) fn go_on(rollout: &mut Rollout, desk: &mut Desk, now: Now, sweep: Swe
     if sweep == Sweep::All {
         for index in rollout.members.list(Shelf::Tidying) {
             if late || is_dead(desk, &rollout.members[index].node, now) {
-                Node { rollout, index, desk, now }.chore_undone("was not done in time".to_owned(), true);
+                Node { rollout, index, desk, now }.chore_undone("was not done in time", true);
             }
         }
     }
@@ -71,14 +71,14 @@ impl Node<'_> {
                 self.again(pause, None);
             }
             Ok(Fetching::Done) => self.next_chore(),
-            Ok(Fetching::Failed(why)) => self.chore_undone(why, false),
-            Err(trouble @ Trouble::Refused(_)) => self.chore_undone(trouble.to_string(), false),
+            Ok(Fetching::Failed(why)) => self.chore_undone(&why, false),
+            Err(trouble @ Trouble::Refused(_)) => self.chore_undone(&trouble.to_string(), false),
             Err(Trouble::Unreachable(why)) => {
                 let mut member = self.edit();
                 member.work.fetches += 1;
                 let in_vain = member.work.fetches >= TRIES;
                 drop(member);
-                if in_vain { self.chore_undone(why, false) } else { self.again(crate::member::RETRY, Some(why)) }
+                if in_vain { self.chore_undone(&why, false) } else { self.again(crate::member::RETRY, Some(why)) }
             }
         }
     }
@@ -94,7 +94,7 @@ impl Node<'_> {
     }
 
     /// Leaves a chore undone, or all that are left.
-    fn chore_undone(&mut self, why: String, all: bool) {
+    fn chore_undone(&mut self, why: &str, all: bool) {
         let chore = self.rollout.members[self.index].work.chore;
         let name = self.rollout.header.strategy.after.get(chore).map_or_else(String::new, ToString::to_string);
         let text = format!("`{name}` was left undone: {why}");

@@ -366,7 +366,7 @@ impl World {
         let number = life.number;
         self.leader = Some(life);
         actions.into_iter().for_each(|action| self.act(number, action));
-        heard.into_iter().for_each(|(order, outcome)| self.heard(order, outcome));
+        heard.into_iter().for_each(|(order, outcome)| self.heard(order, &outcome));
         if survives.is_some() {
             self.fails_over();
         }
@@ -379,7 +379,7 @@ impl World {
         let (number, heard) = (life.number, life.outcomes());
         self.deposed = Some(life);
         actions.into_iter().for_each(|action| self.act(number, action));
-        heard.into_iter().for_each(|(order, outcome)| self.heard(order, outcome));
+        heard.into_iter().for_each(|(order, outcome)| self.heard(order, &outcome));
     }
 
     /// The controller in office dies, or is cut off from the others.
@@ -415,7 +415,7 @@ impl World {
 
     /// A controller is no more: whoever waits for it hears nothing.
     fn forgets(&mut self, life: Life) {
-        life.unanswered().into_iter().for_each(|order| self.heard(order, None));
+        life.unanswered().into_iter().for_each(|order| self.heard(order, &None));
     }
 
     fn act(&mut self, life: usize, action: Action) {

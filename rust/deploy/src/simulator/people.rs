@@ -55,8 +55,8 @@ impl World {
     }
 
     /// What became of an order is known, or that nobody will say.
-    pub(super) fn heard(&mut self, order: Order, outcome: Heard) {
-        match (&order, &outcome) {
+    pub(super) fn heard(&mut self, order: Order, outcome: &Heard) {
+        match (&order, outcome) {
             // Nothing may be assumed, so it is said again.
             (_, Some(Err(problem))) if problem.exit_code() == ExitCode::Unreachable => {
                 if matches!(order, Order::Command(_, DeploymentCommand::Retry)) {
