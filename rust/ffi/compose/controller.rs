@@ -143,6 +143,8 @@ impl Log {
 
 impl StateStore for Log {
     fn load(&mut self) -> Result<Vec<Vec<u8>>, StoreError> {
+        // The one that is open still holds the lock of its folder.
+        self.open = None;
         let (log, records) = AppendLog::open(&self.path).map_err(|error| StoreError::Failed(error.into()))?;
         self.open = Some(log);
         Ok(records.into_iter().map(String::into_bytes).collect())
