@@ -79,7 +79,10 @@ class Watcher:
             ready, _, _ = select.select([self._group, self._wake[0]], [], [])
             if self._wake[0] in ready:
                 return
-            data = os.read(self._group, 4096)
+            try:
+                data = os.read(self._group, 4096)
+            except OSError:
+                return  # The disk was cut off: nobody opens anything there any more.
             while data:
                 length, _, _, _, _, descriptor, pid = _EVENT.unpack_from(data)
                 data = data[length:]
