@@ -132,6 +132,7 @@ pub(super) enum Upgrade {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "it is made once, when the program starts")]
 pub(super) enum ConfigCommand {
     /// Generate the config of a group, publish it, and deploy it: what the group has, changed, or a whole document
     #[command(after_help = "Examples:
@@ -291,7 +292,6 @@ impl ChangeOptions {
             stage_only: self.stage_only,
             allow_task_loss: self.allow_task_loss,
             retry_failed: self.retry_failed,
-            ..default
         }
     }
 }
