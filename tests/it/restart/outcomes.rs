@@ -122,7 +122,11 @@ fn a_helper_whose_log_has_no_room_works_on() {
     assert_eq!(machine.restart(NEW, &[]).expect(0).json()["state"], "confirmed");
     machine.behave(OLD, "exits");
     assert_eq!(machine.restart(OLD, &[]).expect(6).json()["state"], "rolled_back");
-    assert_eq!((machine.holder("guard.lock"), machine.holder("helper.lock")), (guard, worker), "neither has died of it");
+    assert_eq!(
+        (machine.holder("guard.lock"), machine.holder("helper.lock")),
+        (guard, worker),
+        "neither has died of it"
+    );
     machine.never_ran_two();
 }
 
