@@ -354,7 +354,7 @@ impl Cluster {
         let flags = match node.role {
             "master" if self.ensemble.is_some() => json!({
                 "registry": "replicated_log",
-                "quorum": (self.others.len() + 1) / 2 + 1,
+                "quorum": self.others.len().div_ceil(2) + 1,
                 "zk_session_timeout": "2secs",
             }),
             // Without ZooKeeper an agent learns only by missing pings that its master was restarted.

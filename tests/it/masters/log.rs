@@ -21,7 +21,7 @@ fn long() -> Vec<u8> {
 }
 
 #[track_caller]
-fn fenced(outcome: Result<(), StoreError>) {
+fn fenced(outcome: &Result<(), StoreError>) {
     assert!(matches!(outcome, Err(StoreError::Fenced(_))), "{outcome:?}");
 }
 
@@ -40,18 +40,18 @@ fn a_log_keeps_its_records_and_has_one_writer() {
     // Another controller opens it, and nothing of the first one is written from then on.
     let mut second = log(&address, "second");
     assert_eq!(second.load().unwrap(), [record("one"), record("two"), long()]);
-    fenced(first.append(b"late"));
-    fenced(first.replace(&[record("late")]));
+    fenced(&first.append(b"late"));
+    fenced(&first.replace(&[record("late")]));
     second.append(b"three").unwrap();
-    fenced(first.append(&long()));
+    fenced(&first.append(&long()));
 
     // It is replaced as a whole, and goes on.
     second.replace(&[record("snapshot"), long(), record("end")]).unwrap();
     second.append(b"four").unwrap();
-    fenced(first.append(b"late"));
+    fenced(&first.append(b"late"));
     let all = [record("snapshot"), long(), record("end"), record("four")];
     assert_eq!(first.load().unwrap(), all, "loaded anew, it is the first one's again");
-    fenced(second.append(b"late"));
+    fenced(&second.append(b"late"));
 
     // The server dies and comes back: what is written meanwhile arrives once.
     ensemble.kill(0);
@@ -97,7 +97,7 @@ fn an_ensemble_that_loses_its_leader_loses_no_record() {
     }
     let mut reader = log(&address, "reader");
     assert_eq!(reader.load().unwrap(), written);
-    fenced(writer.append(b"late"));
+    fenced(&writer.append(b"late"));
 }
 
 #[test]

@@ -83,7 +83,7 @@ settings = {{ bootstrap_options = ["--no-such-option"] }}
         let mut all = vec!["--json", "slave"];
         all.extend(arguments);
         let done = self.cluster.dcos(&all);
-        (done.code.unwrap_or(-1), serde_json::from_str(&done.stdout).unwrap_or_else(|_| Value::String(done.stderr)))
+        (done.code.unwrap_or(-1), serde_json::from_str(&done.stdout).unwrap_or(Value::String(done.stderr)))
     }
 
     /// The name of the problem that a command ends with.

@@ -52,8 +52,9 @@ fn an_agent_under_systemd_is_upgraded_rolled_back_and_lost() {
     let before = main_pid(&machine, UNIT).unwrap();
     machine.host.run(&["kill", "-KILL", &before]).expect(0);
     let now = until("systemd has started it again", 10, || main_pid(&machine, UNIT).filter(|pid| *pid != before));
+    let now: u64 = now.parse().expect("a pid is a number");
     until("it is written down which process is Mesos", 10, || {
-        (machine.status()["running"]["pid"].to_string() == now).then_some(())
+        (machine.status()["running"]["pid"] == now).then_some(())
     });
 
     // The machine is lost between two sets.
