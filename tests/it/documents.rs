@@ -3,10 +3,10 @@
 use dcos_core::node::NodeConfig;
 use serde_json::Value;
 
-/// Every key of a document, dotted; tables whose keys are names (`roles`) count as one.
+/// Every key of a document, dotted; tables whose keys are names (of principals, of checks) count as one.
 fn keys(prefix: &str, value: &Value, found: &mut Vec<String>) {
     match value {
-        Value::Object(table) if prefix != "roles" => {
+        Value::Object(table) if !matches!(prefix, "roles" | "health.deadlines") => {
             for (name, value) in table {
                 let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
                 keys(&key, value, found);
