@@ -25,15 +25,13 @@ pub enum Sabotage {
     SkipsMasters,
     /// The log forgets that a node was told to go.
     ForgetsStarts,
-    /// Time stands still, so that nothing that stays away is ever given up.
-    NeverEnds,
     /// Agents come before masters.
     AgentsFirst,
 }
 
 impl Sabotage {
     /// Every way.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 8] = [
         Self::NoLimit,
         Self::NoCanary,
         Self::ForgetsHalts,
@@ -41,7 +39,6 @@ impl Sabotage {
         Self::WaitsForTheDead,
         Self::SkipsMasters,
         Self::ForgetsStarts,
-        Self::NeverEnds,
         Self::AgentsFirst,
     ];
 
@@ -78,8 +75,7 @@ impl Sabotage {
                 }
                 draft.master_waves = 0;
             }
-            Self::ForgetsHalts | Self::HaltsTooSoon | Self::WaitsForTheDead | Self::ForgetsStarts | Self::NeverEnds => {
-            }
+            Self::ForgetsHalts | Self::HaltsTooSoon | Self::WaitsForTheDead | Self::ForgetsStarts => {}
         }
     }
 
