@@ -12,7 +12,8 @@ OLD, NEW = "1.10.0", "1.11.0"
 # Inside a machine of the matrix its files are always here, so that packages can name paths.
 HOME = "/mnt"
 OLD_MESOS = f"{HOME}/root/packages/mesos--{OLD}"
-CHECKPOINT = f"{HOME}/work/meta/slaves/latest/slave.info"
+WORK_DIR = f"{HOME}/work"
+CHECKPOINT = f"{WORK_DIR}/meta/slaves/latest/slave.info"
 FILLER = f"{HOME}/filler"
 GROUP = "/media"  # A control group with little memory.
 
@@ -86,7 +87,7 @@ WAYS = [
     Way("is-of-another-version-than-its-modules", how=f"become:{OLD_MESOS}/bin/mesos-agent"),
     Way("listens-on-another-port", how="with:MESOS_PORT=4999"),
     Way("agent-info-is-refused", how="with:MESOS_RESOURCES=cpus:2;mem:256;disk:100"),
-    Way("work-dir-is-read-only", how=f"read-only:{HOME}/work"),
+    Way("work-dir-is-read-only", how=f"read-only:{WORK_DIR}"),
     Way("lacks-address-space", how="address-space:150"),
     # Packages of Mesos that are wrong.
     Way("is-another-version", mesos="the old one"),

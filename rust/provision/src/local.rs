@@ -217,6 +217,9 @@ impl Yard {
             .env(MARK, id)
             .env("DCOS_BOOTSTRAP_OPTIONS", options.join(" "))
             .env("DCOS_BOOTSTRAP_LOG", at("bootstrap.log"));
+        // What the script unpacks lies in the machine too, so that whatever runs from there is known by its place: the
+        // helper forgets its environment, and with it the mark.
+        command.env("TMPDIR", place);
         // It outlives this program, which its caller may kill with its group.
         command.process_group(0);
         let child = command.spawn().map_err(broke("starting", &script))?;

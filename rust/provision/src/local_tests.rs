@@ -49,8 +49,19 @@ fn line(path: &Path) -> String {
 #[test]
 fn a_machine_is_made_once_for_a_token_and_ends_with_all_its_processes() {
     let yard = tempfile::tempdir().unwrap();
-    // A process that leaves its group and its environment behind, as a task does.
-    let script = "env -i setsid sh -c 'echo $$ >task; exec sleep 1000' &\necho \"$DCOS_BOOTSTRAP_OPTIONS\" >options\nexec sleep 1000\n";
+    // A process that leaves its group and its environment behind, as a task does; and one that leaves the directory too and
+    // whose program is removed under it, as the helper that the user data unpacks.
+    let script = r#"
+env -i setsid sh -c 'echo $$ >task; exec sleep 1000' &
+unpacked=$(mktemp -d)
+cp "$(command -v sh)" "$unpacked/helper"
+mkfifo wait
+(place=$PWD; cd / && exec env -i setsid "$unpacked/helper" -c 'echo $$ >"$0/helper"; read -r _ <>"$0/wait"' "$place") &
+until [ -s helper ]; do :; done
+rm -r "$unpacked"
+echo "$DCOS_BOOTSTRAP_OPTIONS" >options
+exec sleep 1000
+"#;
     let first = launch(yard.path(), "o1-0-0-0", script);
     assert_eq!(launch(yard.path(), "o1-0-0-0", script), first, "an answer that was lost is given again");
     let seen = machines(yard.path(), "c1");
@@ -62,12 +73,14 @@ fn a_machine_is_made_once_for_a_token_and_ends_with_all_its_processes() {
         options.contains(&format!("--port={}", seen[0].port.unwrap())) && options.ends_with("--hold=2"),
         "{options}"
     );
-    let task = line(&place.join("task"));
-    assert!(Path::new("/proc").join(&task).exists());
+    let left_behind = [line(&place.join("task")), line(&place.join("helper"))];
+    let lives = |pid: &String| {
+        !std::fs::read_to_string(Path::new("/proc").join(pid).join("cmdline")).unwrap_or_default().is_empty()
+    };
+    assert!(left_behind.iter().all(lives));
     let end = || ask(yard.path(), "c1", Call::Terminate { machine: seen[0].id.clone() });
     assert_eq!((end(), end()), (Answer::Terminated, Answer::Terminated));
-    let left = std::fs::read_to_string(Path::new("/proc").join(&task).join("cmdline")).unwrap_or_default();
-    assert!(left.is_empty(), "the task went with its machine: {left}");
+    assert!(!left_behind.iter().any(lives), "both went with their machine: {left_behind:?}");
     assert_eq!(machines(yard.path(), "c1")[0].state, MachineState::Gone);
     assert!(!place.exists());
 }

@@ -1,5 +1,5 @@
-//! The processes of a local machine: those that carry its mark in their environment, and those that stand or run in its
-//! directory, as a task's do whose environment Mesos made.
+//! The processes of a local machine: those that carry its mark in their environment, and those that stand in its directory
+//! or run a program from there, as the helper and the tasks do, whose environments are made anew.
 
 use std::fs;
 use std::io;
