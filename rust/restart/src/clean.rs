@@ -26,6 +26,11 @@ pub const OURS: [&str; 9] =
 /// How long a task may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How often an empty environment is looked at again, and how long is waited in between: an `execve` takes a millisecond,
+/// on a busy machine some more.
+const STARTING_LOOKS: u32 = 20;
+const STARTING_PAUSE: Duration = Duration::from_millis(5);
+
 /// The variables by which an executor, and what it started, says whose it is.
 const MARKS: [&str; 2] = ["MESOS_SLAVE_ID", "MESOS_AGENT_ID"];
 
@@ -191,10 +196,11 @@ fn users(directory: &Path, agent: Option<&str>, mesos: Option<u32>) -> Result<Ve
     let pids: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     let (mut tasks, mut others) = (Vec::new(), Vec::new());
     for pid in pids.iter().copied().filter(|pid| Some(*pid) != mesos && *pid != std::process::id()) {
-        if is_marked(pid, agent) {
+        if is_marked(&read_environment(pid), agent) {
             tasks.push(pid);
         } else if uses(pid, directory) {
-            others.push(pid);
+            let list = if is_marked(&settled_environment(pid), agent) { &mut tasks } else { &mut others };
+            list.push(pid);
         }
     }
     // What Mesos starts a container by stands above its executor, as far as Mesos itself.
@@ -216,13 +222,29 @@ fn users(directory: &Path, agent: Option<&str>, mesos: Option<u32>) -> Result<Ve
     if reasons.is_empty() { Ok(tasks) } else { Err(reasons) }
 }
 
-/// Whether a process says that it is a task, or an executor, of this agent.
-fn is_marked(pid: u32, agent: Option<&str>) -> bool {
+/// Whether an environment says that its process is a task, or an executor, of this agent.
+fn is_marked(environment: &[u8], agent: Option<&str>) -> bool {
     let Some(agent) = agent else { return false };
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     let mut variables = environment.split(|byte| *byte == 0).filter_map(|variable| std::str::from_utf8(variable).ok());
     variables
         .any(|variable| variable.split_once('=').is_some_and(|(name, value)| MARKS.contains(&name) && value == agent))
+}
+
+fn read_environment(pid: u32) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
+}
+
+/// What a process was started with, waited for. The kernel shows nothing while one program takes the place of another
+/// (`execve` swaps the memory before it writes the environment there): an empty environment is believed when it lasts.
+fn settled_environment(pid: u32) -> Vec<u8> {
+    for _ in 0..STARTING_LOOKS {
+        let environment = read_environment(pid);
+        if !environment.is_empty() {
+            return environment;
+        }
+        std::thread::sleep(STARTING_PAUSE);
+    }
+    Vec::new()
 }
 
 /// Whether a process is at work below a directory: its program, its directory, its open files, or what it was told.

@@ -76,6 +76,18 @@ fn an_agents_own_directory_is_wiped_and_what_lies_beside_stays() {
     check(&node(&work), Some(AGENT), None).unwrap().wipe().unwrap();
 }
 
+/// A task that was started this very moment has no environment to be seen yet; without a second look about every third
+/// start was taken for a stranger's.
+#[test]
+fn a_task_that_is_just_being_started_is_the_agents_own() {
+    let (_folder, work) = work();
+    for _ in 0..30 {
+        let task = Sleeper::start(&work.join("slaves").join(AGENT).join("sandbox"), Some(AGENT));
+        let wipeable = check(&node(&work), Some(AGENT), None).unwrap();
+        assert_eq!(wipeable.tasks, [task.0.id()]);
+    }
+}
+
 #[test]
 fn another_agents_directory_is_not_touched() {
     let (_folder, work) = work();
