@@ -28,7 +28,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// How often an empty environment is looked at again, and how long is waited in between: an `execve` takes a millisecond,
 /// on a busy machine some more.
-const STARTING_LOOKS: u32 = 20;
+const STARTING_LOOKS: u32 = 100;
 const STARTING_PAUSE: Duration = Duration::from_millis(5);
 
 /// The variables by which an executor, and what it started, says whose it is.
@@ -239,7 +239,8 @@ fn read_environment(pid: u32) -> Vec<u8> {
 fn settled_environment(pid: u32) -> Vec<u8> {
     for _ in 0..STARTING_LOOKS {
         let environment = read_environment(pid);
-        if !environment.is_empty() {
+        // Threads of the kernel run no program, and have no environment to wait for.
+        if !environment.is_empty() || fs::read_link(format!("/proc/{pid}/exe")).is_err() {
             return environment;
         }
         std::thread::sleep(STARTING_PAUSE);
