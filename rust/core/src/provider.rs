@@ -173,9 +173,56 @@ impl Machine {
     }
 }
 
+impl Request {
+    /// Reads what a provider's program was given on standard input.
+    ///
+    /// # Errors
+    /// [`Reason::Invalid`] if it is no request, or one of another protocol.
+    pub fn read(input: &[u8]) -> Result<Self, Failure> {
+        let request: Self = serde_json::from_slice(input)
+            .map_err(|error| Failure::invalid(format!("the request is not one of this protocol: {error}")))?;
+        if request.protocol != PROTOCOL {
+            let text = format!("the request has protocol {}, and this program knows {PROTOCOL}", request.protocol);
+            return Err(Failure::invalid(text));
+        }
+        Ok(request)
+    }
+}
+
 impl Failure {
+    /// A failure of what can never work as it is.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self { reason: Reason::Invalid, detail: detail.into() }
+    }
+
     /// A failure that leaves open whether something was done.
     pub fn unknown(detail: impl Into<String>) -> Self {
         Self { reason: Reason::Unknown, detail: detail.into() }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::{Call, PROTOCOL, Reason, Request};
+
+    #[test]
+    fn a_request_of_another_protocol_is_told_from_none() {
+        let request = |protocol| Request {
+            protocol,
+            cluster: "c1".to_owned(),
+            settings: serde_json::json!({}),
+            call: Call::List,
+        };
+        let read = |request: &Request| Request::read(&serde_json::to_vec(request).unwrap());
+        assert_eq!(read(&request(PROTOCOL)), Ok(request(PROTOCOL)));
+        for (failure, why) in [
+            (read(&request(PROTOCOL + 1)).unwrap_err(), "has protocol 2, and this program knows 1"),
+            (Request::read(b"{}").unwrap_err(), "is not one of this protocol"),
+            (Request::read(b"").unwrap_err(), "is not one of this protocol"),
+        ] {
+            assert_eq!(failure.reason, Reason::Invalid);
+            assert!(failure.detail.contains(why), "{failure:?}");
+        }
     }
 }

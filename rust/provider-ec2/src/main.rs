@@ -13,7 +13,7 @@ mod settings;
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
-use dcos_core::provider::{Answer, Failure, PROTOCOL, Reason, Request};
+use dcos_core::provider::{Answer, Failure, Request};
 
 /// Requests are small; whatever is longer is none.
 const LONGEST_REQUEST: u64 = 1024 * 1024;
@@ -22,8 +22,9 @@ fn main() -> ExitCode {
     let mut input = Vec::new();
     let answer = match std::io::stdin().lock().take(LONGEST_REQUEST).read_to_end(&mut input) {
         Ok(_) => answer(&input),
-        Err(error) => Answer::Failed(invalid(format!("the request can't be read: {error}"))),
+        Err(error) => Err(Failure::invalid(format!("the request can't be read: {error}"))),
     };
+    let answer = answer.unwrap_or_else(Answer::Failed);
     let mut out = std::io::stdout().lock();
     match serde_json::to_writer(&mut out, &answer).map_err(std::io::Error::from).and_then(|()| out.write_all(b"\n")) {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,21 +32,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn answer(input: &[u8]) -> Answer {
-    let request: Request = match serde_json::from_slice(input) {
-        Ok(request) => request,
-        Err(error) => return Answer::Failed(invalid(format!("the request is not one of this protocol: {error}"))),
-    };
-    if request.protocol != PROTOCOL {
-        let text = format!("the request has protocol {}, and this program knows {PROTOCOL}", request.protocol);
-        return Answer::Failed(invalid(text));
-    }
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(calls::answer(request)).unwrap_or_else(Answer::Failed),
-        Err(error) => Answer::Failed(invalid(format!("no runtime can be had: {error}"))),
-    }
-}
-
-fn invalid(detail: String) -> Failure {
-    Failure { reason: Reason::Invalid, detail }
+fn answer(input: &[u8]) -> Result<Answer, Failure> {
+    let request = Request::read(input)?;
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::invalid(format!("no runtime can be had: {error}")))?
+        .block_on(calls::answer(request))
 }

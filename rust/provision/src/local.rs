@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use dcos_core::provider::{Answer, Call, Failure, Launch, Launched, Machine, MachineState, PROTOCOL, Reason, Request};
+use dcos_core::provider::{Answer, Call, Failure, Launch, Launched, Machine, MachineState, Reason, Request};
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -60,19 +60,7 @@ struct Record {
 
 /// Answers one request.
 pub fn answer(input: &[u8]) -> Answer {
-    let request: Request = match serde_json::from_slice(input) {
-        Ok(request) => request,
-        Err(error) => return Answer::Failed(invalid(format!("the request is not one of this protocol: {error}"))),
-    };
-    if request.protocol != PROTOCOL {
-        let text = format!("the request has protocol {}, and this program knows {PROTOCOL}", request.protocol);
-        return Answer::Failed(invalid(text));
-    }
-    carry_out(request).unwrap_or_else(Answer::Failed)
-}
-
-fn invalid(detail: impl Into<String>) -> Failure {
-    Failure { reason: Reason::Invalid, detail: detail.into() }
+    Request::read(input).and_then(carry_out).unwrap_or_else(Answer::Failed)
 }
 
 /// Something about a file or a process did not work.
@@ -82,9 +70,9 @@ fn broke<E: std::fmt::Display>(what: &str, path: &Path) -> impl FnOnce(E) -> Fai
 
 fn carry_out(request: Request) -> Result<Answer, Failure> {
     let settings: Settings = serde_json::from_value(request.settings)
-        .map_err(|error| invalid(format!("`provider.settings` can't be used: {error}")))?;
+        .map_err(|error| Failure::invalid(format!("`provider.settings` can't be used: {error}")))?;
     if !settings.directory.is_absolute() {
-        return Err(invalid("`provider.settings.directory` is not an absolute path"));
+        return Err(Failure::invalid("`provider.settings.directory` is not an absolute path"));
     }
     let yard = Yard::open(settings.directory, request.cluster)?;
     match request.call {
@@ -102,9 +90,11 @@ fn carry_out(request: Request) -> Result<Answer, Failure> {
 
 fn read_class(name: &str, class: serde_json::Value) -> Result<Class, Failure> {
     let class: Class = serde_json::from_value(class)
-        .map_err(|error| invalid(format!("`classes.{name}.settings` can't be used: {error}")))?;
+        .map_err(|error| Failure::invalid(format!("`classes.{name}.settings` can't be used: {error}")))?;
     match class.bootstrap_options.iter().find(|word| word.contains(char::is_whitespace)) {
-        Some(word) => Err(invalid(format!("`classes.{name}.settings.bootstrap_options`: `{word}` has a space in it"))),
+        Some(word) => {
+            Err(Failure::invalid(format!("`classes.{name}.settings.bootstrap_options`: `{word}` has a space in it")))
+        }
         None => Ok(class),
     }
 }
@@ -209,7 +199,7 @@ impl Yard {
         ];
         options.extend(class.bootstrap_options.iter().cloned());
         if options.iter().any(|word| word.contains(char::is_whitespace)) {
-            return Err(invalid("`provider.settings.directory` has a space in it"));
+            return Err(Failure::invalid("`provider.settings.directory` has a space in it"));
         }
         let mut command = Command::new("/bin/sh");
         command.arg(&script).current_dir(place).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -3,6 +3,9 @@
 //! A script for `/bin/sh` that needs `curl` or `wget`, `sha256sum` and `tar`, which every cloud image has. It fetches one
 //! archive, takes it only for what its digest says, and hands over to the helper in it. The join token is the one secret;
 //! it is worth one machine, once, for as long as a machine may take to join.
+//!
+//! Whoever does not answer is asked again, and so is the next master. A refusal is final: a token that is used up does not
+//! become good by asking, and what asks in vain for minutes looks like a machine that is still coming.
 
 use crate::config::Bootstrap;
 
@@ -37,12 +40,75 @@ for round in 1 2 3 4 5; do
         # What an image or a provider knows of its machines, such as the address to bind, comes in the environment.
         # shellcheck disable=SC2086
         "$directory/dcos-bits/bin/dcos-restart-helper" bootstrap --join "$master" ${{DCOS_BOOTSTRAP_OPTIONS:-}} && exit 0
+        code=$?
+        # Usage, a refusal, an unknown token, one that was used, Mesos that does not come up: no asking changes it.
+        case $code in [23457]) exit "$code" ;; esac
     done
     sleep $((round * 5))
 done
-exit 1
+exit "$code"
 "#,
         url = package.url,
         sha256 = package.sha256,
     )
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::script;
+    use crate::config::{Bootstrap, Pinned};
+
+    /// Runs the script with an archive in which `helper` stands for the helper and a `curl` that copies it; answers the
+    /// exit code and how often the helper was called.
+    fn run(helper: &str, digest: Option<&str>) -> (Option<i32>, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let program = |path: &Path, text: &str| {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
+            assert!(Command::new("chmod").arg("+x").arg(path).status().unwrap().success());
+        };
+        let calls = at("calls");
+        let counted = format!("echo \"$DCOS_JOIN_TOKEN $*\" >>'{}'\n{helper}", calls.display());
+        program(&at("tree/bin/dcos-restart-helper"), &counted);
+        let archive = at("archive");
+        let tar = Command::new("tar").args(["-czf"]).arg(&archive).arg("-C").arg(at("tree")).arg(".").status();
+        assert!(tar.unwrap().success());
+        program(&at("bin/curl"), &format!("while [ $# -gt 2 ]; do shift; done; cp '{}' \"$1\"", archive.display()));
+        program(&at("bin/sleep"), "");
+        let sum = Command::new("sha256sum").arg(&archive).output().unwrap();
+        let sum = String::from_utf8(sum.stdout).unwrap()[..64].to_owned();
+        let package = Pinned { url: "http://x/a.tar.gz".to_owned(), sha256: digest.map_or(sum, str::to_owned) };
+        let masters = vec!["http://one:5050".to_owned(), "http://two:5050".to_owned()];
+        let text = script(&Bootstrap { masters, package }, "word");
+        let path = format!("{}:{}", at("bin").display(), std::env::var("PATH").unwrap());
+        let status = Command::new("/bin/sh")
+            .args(["-c", &text])
+            .envs([("PATH", path), ("DCOS_BOOTSTRAP_LOG", at("log").display().to_string())])
+            .env("TMPDIR", folder.path())
+            .status();
+        let calls = std::fs::read_to_string(calls).unwrap_or_default();
+        assert!(calls.lines().all(|call| call.starts_with("word bootstrap --join http://")), "{calls}");
+        (status.unwrap().code(), calls.lines().count())
+    }
+
+    #[test]
+    fn who_does_not_answer_is_asked_again_and_who_refuses_is_believed() {
+        assert_eq!(run("exit 0", None), (Some(0), 1));
+        assert_eq!(run("exit 9", None), (Some(9), 10), "both masters, five times");
+        assert_eq!(run("case $* in *two*) exit 0;; esac; exit 9", None), (Some(0), 2));
+        for refusal in [2, 3, 4, 5, 7] {
+            assert_eq!(run(&format!("exit {refusal}"), None), (Some(refusal), 1));
+        }
+    }
+
+    #[test]
+    fn an_archive_with_another_digest_is_not_even_unpacked() {
+        let (code, calls) = run("exit 0", Some(&"0".repeat(64)));
+        assert!(code != Some(0) && calls == 0, "{code:?} {calls}");
+    }
 }
