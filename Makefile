@@ -1,6 +1,6 @@
 # Every target is one script, which can be run by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-provision restart-matrix fresh bench module lint fmt check-abi
+.PHONY: help demo test test-long test-provision restart-matrix fresh bench module dist lint fmt check-abi
 
 help:      ; @sed -n 's/^\([a-z-]*\): .*## /  make \1 \t/p' Makefile | expand -t 24  ## this list
 demo:      ; @scripts/demo $(if $(KEEP),--keep) $(if $(MASTERS),--masters $(MASTERS))  ## a real Mesos cluster on loopback is upgraded (KEEP=1 leaves it running, MASTERS=3 has three)
@@ -11,6 +11,7 @@ test-provision: ; @scripts/test-provision  ## agents on EC2: a campaign against 
 fresh:     ; @scripts/fresh  ## `make demo` and `make test` in a Debian root with empty caches (as root)
 bench:     ; @scripts/bench  ## what is measured: sizes, switch, restart, endpoints
 module:    ; @scripts/module  ## target/mesos/<version>/libdcos_bits.so for each Mesos version
+dist:      ; @scripts/build && scripts/dist $(if $(EC2),--ec2)  ## the Debian package and the release archives, in target/dist (EC2=1 adds the provider for EC2)
 lint:      ; @scripts/lint  ## formatting, clippy, licences and sources of dependencies
 fmt:       ; @cargo fmt --all  ## format the Rust code
 check-abi: ; @cpp/check-abi $(MESOS_ROOT)  ## compare cpp/abi with real headers (MESOS_ROOT=DIR)
