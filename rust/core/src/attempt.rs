@@ -1,12 +1,13 @@
 //! The states of a restart and what is reported of it, to the deploy module and to whoever asks the node.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::set::PackageSet;
 
 /// Where an attempt stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptState {
     /// It was asked for and found possible.
@@ -64,7 +65,7 @@ impl AttemptState {
 }
 
 /// What a check of health said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// It is well.
@@ -76,7 +77,7 @@ pub enum Answer {
 }
 
 /// The last answer of one check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckReport {
     /// The check's name, such as `version` or `registered`.
     pub name: String,
@@ -87,7 +88,7 @@ pub struct CheckReport {
 }
 
 /// An attempt as the node tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptReport {
     /// The attempt's id, chosen by whoever asked for it.
     pub attempt: String,
@@ -117,7 +118,7 @@ pub struct AttemptReport {
 }
 
 /// A status ping: one state change of one attempt, told to the deploy module until it is acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ping {
     /// The version of the protocol between nodes: 1. Unknown fields are ignored.
     pub protocol: u32,

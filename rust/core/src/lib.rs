@@ -13,6 +13,7 @@
 //! - [`ports`]: what the restart needs of whoever keeps the node's files
 //! - [`provider`]: what a program that makes machines is asked and answers
 //! - [`problem`], [`exit`]: how a refusal looks over HTTP and to a shell
+//! - [`schema`]: the JSON schemas of what is written as plain text
 //! - [`digest`], [`role`], [`clock`]: small words used everywhere
 
 pub mod attempt;
@@ -35,6 +36,7 @@ pub mod provider;
 pub mod requirement;
 pub mod resolve;
 pub mod role;
+pub mod schema;
 pub mod set;
 pub mod validate;
 pub mod version;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{InvalidId, PackageId, PackageName, Version};
@@ -15,7 +16,7 @@ pub const FILE_NAME: &str = "pkginfo.json";
 pub const FORMAT: u32 = 1;
 
 /// What a package says about itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PkgInfo {
     /// The file's format: [`FORMAT`].
@@ -50,7 +51,7 @@ pub struct PkgInfo {
 }
 
 /// The Mesos version that a package is or was built for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MesosBinding {
     /// Exactly this version: Mesos loads no other's modules.
@@ -58,7 +59,7 @@ pub struct MesosBinding {
 }
 
 /// A module of Mesos that a package provides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModuleInfo {
     /// The library's path within the package.
@@ -77,7 +78,7 @@ pub struct ModuleInfo {
 }
 
 /// A parameter of a module.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ParameterInfo {
     /// What values it takes.
@@ -92,7 +93,7 @@ pub struct ParameterInfo {
 }
 
 /// The type of a module's parameter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ParameterKind {
     /// A whole number.
@@ -108,7 +109,7 @@ pub enum ParameterKind {
 }
 
 /// What a module library says of a module to Mesos (`ModuleBase`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModuleRecord {
     /// The version of Mesos's module interface; `2` since Mesos 1.0.

@@ -1,5 +1,6 @@
 //! A refusal or failure as others see it: RFC 9457's problem document, used by every endpoint and by `--json`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::ExitCode;
@@ -8,7 +9,7 @@ use crate::exit::ExitCode;
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// A problem document (RFC 9457) with hints.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// A stable name that programs may branch on, such as `urn:dcos-bits:not-local`.
     #[serde(rename = "type")]

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{InvalidId, PackageId, PackageName, Version};
@@ -22,7 +23,7 @@ pub const MESOS: &str = "mesos";
 pub const MESOS_CONFIG: &str = "mesos-config";
 
 /// What shall become different on the nodes that it fits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// Another Mesos, and with it everything that is bound to one.
@@ -36,7 +37,7 @@ pub enum Change {
 }
 
 /// Another Mesos.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upgrade {
     /// Its version, such as `1.11.0`. It may be an older one.
@@ -44,7 +45,7 @@ pub struct Upgrade {
 }
 
 /// More modules, or newer ones.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Install {
     /// The packages: `fizzbuzz`, `fizzbuzz--1.2.0` or a whole id.
@@ -55,7 +56,7 @@ pub struct Install {
 }
 
 /// Fewer modules.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Uninstall {
     /// The names of the packages.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
@@ -10,9 +11,9 @@ use crate::id::{PackageId, PackageName};
 
 /// Package ids, each once, in the order of their text. It may break every rule of section "valid sets":
 /// [`crate::validate`] tells.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct PackageSet(BTreeSet<PackageId>);
+pub struct PackageSet(#[schemars(with = "Vec<PackageId>")] BTreeSet<PackageId>);
 
 impl PackageSet {
     /// The ids, in order.

@@ -13,6 +13,7 @@
 //! Whoever wipes the agent's work directory before the start (`clean`) drops [`CHECKPOINT_REFUSED`] from the report:
 //! [`Report::with_clean_work_dir`].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::PackageId;
@@ -35,7 +36,7 @@ pub use facts::{AgentFacts, LeftBy, LibraryFacts, LocalFacts, NodeFacts, Package
 pub const SELF: &str = "dcos-bits";
 
 /// One thing that is wrong with a set, or worth knowing about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// A stable name of the rule, kebab-case, such as `no-mesos` or `module-mesos-version`.
     pub code: String,
@@ -50,7 +51,7 @@ pub struct Finding {
 }
 
 /// What validation found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// Whether the set may be activated: true if there are no problems.
     pub valid: bool,

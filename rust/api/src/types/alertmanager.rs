@@ -4,8 +4,10 @@
 //! when a deployment must stop. So the endpoint takes both: a body with `alerts` is Alertmanager's, all else must be a
 //! [`HaltRequest`]. Fields that a later Alertmanager may add are ignored; what decides is there since its beginnings.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
@@ -36,8 +38,19 @@ impl<'de> Deserialize<'de> for HaltCall {
     }
 }
 
+impl JsonSchema for HaltCall {
+    fn schema_name() -> Cow<'static, str> {
+        "HaltCall".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (order, alerts) = (generator.subschema_for::<HaltRequest>(), generator.subschema_for::<AlertGroup>());
+        json_schema!({"anyOf": [order, alerts]})
+    }
+}
+
 /// Whether alerts fire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertStatus {
     /// They do; of a group, at least one does.
@@ -47,7 +60,7 @@ pub enum AlertStatus {
 }
 
 /// A group of alerts.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AlertGroup {
     /// The version of the body: `4`.
@@ -68,7 +81,7 @@ pub struct AlertGroup {
 }
 
 /// An alert.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct Alert {
     /// Whether it fires.
     pub status: AlertStatus,

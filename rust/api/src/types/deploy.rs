@@ -1,6 +1,7 @@
 //! What `/deploy` is asked and answers. Operators' requests refuse unknown fields, so that a typo never silently means
 //! nothing; answers may gain fields in later releases, and their readers ignore what they don't know.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -10,13 +11,14 @@ use dcos_core::set::PackageSet;
 use dcos_core::validate::Finding;
 use dcos_core::{PackageId, Problem};
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use dcos_core::attempt::Ping;
 pub use dcos_core::resolve::{Change, Install, Uninstall, Upgrade};
 
 /// `POST /deploy/deployments`: a change, where to, and how.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateDeployment {
     /// What shall become different.
@@ -33,7 +35,7 @@ pub struct CreateDeployment {
 }
 
 /// A choice of nodes: what is named narrows it down, empty lists don't.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Targets {
     /// Nodes of these roles only.
@@ -51,7 +53,7 @@ pub struct Targets {
 }
 
 /// How a change goes over the nodes. Durations are in seconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Strategy {
     /// How many agents have their turn by the end of each wave: rising, the last one all of them. The first is the canary.
@@ -141,11 +143,29 @@ impl std::str::FromStr for Amount {
     type Err = InvalidAmount;
 
     fn from_str(text: &str) -> Result<Self, InvalidAmount> {
-        let parsed = match text.strip_suffix('%') {
-            Some(percent) => percent.parse().map(Self::Percent),
-            None => text.parse().map(Self::Count),
+        let (digits, amount): (_, fn(u32) -> Self) = match text.strip_suffix('%') {
+            Some(percent) => (percent, Self::Percent),
+            None => (text, Self::Count),
         };
-        parsed.map_err(|_| InvalidAmount(text.to_owned()))
+        // `parse` alone would take a sign.
+        let number = digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        number.map(amount).ok_or_else(|| InvalidAmount(text.to_owned()))
+    }
+}
+
+impl JsonSchema for Amount {
+    fn schema_name() -> Cow<'static, str> {
+        "Amount".into()
+    }
+
+    fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number of nodes, or a part of them in percent",
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": u32::MAX},
+                {"type": "string", "pattern": "^[0-9]+%?$", "maxLength": 10},
+            ],
+        })
     }
 }
 
@@ -184,7 +204,7 @@ impl<'de> Deserialize<'de> for Amount {
 }
 
 /// What happens once too many nodes have failed. In every case no further node starts on the new set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// Nothing else; nodes that are done keep the new set.
@@ -196,7 +216,7 @@ pub enum OnFailure {
 }
 
 /// A step after the restarts. None of them restarts anything; one that fails is told, and fails no deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Chore {
     /// Packages that only the old set had are removed where nothing needs them any more: not while they can be gone
@@ -230,7 +250,7 @@ impl std::str::FromStr for Chore {
 
 /// A part of the day in which restarts may begin, in UTC. A window whose end is not after its start goes over midnight,
 /// and belongs to the day on which it starts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
     /// The days on which it starts; every day if empty.
@@ -243,7 +263,7 @@ pub struct Window {
 }
 
 /// A day of the week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the days of the week need no more words")]
 pub enum Day {
@@ -257,7 +277,7 @@ pub enum Day {
 }
 
 /// What a deployment would do: the answer to a dry run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeploymentPlan {
     /// The change that was asked for.
     pub change: Change,
@@ -270,7 +290,7 @@ pub struct DeploymentPlan {
 }
 
 /// What a deployment would do to one node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedNode {
     /// The node's name.
     pub node: String,
@@ -299,7 +319,7 @@ pub struct PlannedNode {
 }
 
 /// Where a deployment stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeploymentState {
     /// The nodes are being asked what they have.
@@ -352,7 +372,7 @@ impl DeploymentState {
 }
 
 /// Where a node stands in a deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeState {
     /// Its turn has not come.
@@ -378,7 +398,7 @@ pub enum NodeState {
 }
 
 /// A node in a deployment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeploymentNode {
     /// The node's name.
     pub node: String,
@@ -406,7 +426,7 @@ pub struct DeploymentNode {
 }
 
 /// A deployment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Deployment {
     /// Its id.
     pub id: String,
@@ -437,14 +457,14 @@ pub struct Deployment {
 
 /// `GET /deploy/deployments`: newest first, at most the last 50. A finished one over more than 100 nodes, the newest aside,
 /// is listed without them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Deployments {
     /// The deployments.
     pub deployments: Vec<Deployment>,
 }
 
 /// What may be told to a deployment: the last segment of `POST /deploy/deployments/<id>/…`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeploymentCommand {
     /// Start no further node until `start`.
@@ -472,7 +492,7 @@ impl fmt::Display for DeploymentCommand {
 }
 
 /// A node of the cluster, as the controller knows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClusterNode {
     /// Its name.
     pub node: String,
@@ -510,14 +530,14 @@ pub struct ClusterNode {
 }
 
 /// `GET /deploy/nodes`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClusterNodes {
     /// The nodes, masters first, by name.
     pub nodes: Vec<ClusterNode>,
 }
 
 /// A halt: a standing order to start nothing more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Halt {
     /// Its id, which clears it.
     pub id: String,
@@ -531,7 +551,7 @@ pub struct Halt {
 }
 
 /// `POST /deploy/halt`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HaltRequest {
     /// Why, for whoever wonders later.
@@ -539,14 +559,14 @@ pub struct HaltRequest {
 }
 
 /// `GET /deploy/halt`: the halts that stand.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Halts {
     /// The halts, oldest first.
     pub halts: Vec<Halt>,
 }
 
 /// `POST /deploy/resume`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeRequest {
     /// The halt that is cleared.
@@ -557,26 +577,26 @@ pub struct ResumeRequest {
 }
 
 /// `POST /deploy/pulse`: a monitor is alive and content.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PulseRequest {}
 
 /// The answer to a pulse or a command that has nothing else to say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PulseAnswer {
     /// When the pulse was taken in.
     pub at: Timestamp,
 }
 
 /// The answer to a [`Ping`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Acknowledgement {
     /// The sequence number of the ping that need not be sent again.
     pub acknowledged: u64,
 }
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeployEvent {
     /// Counts events, from 1, without gaps.
     pub number: u64,
@@ -595,7 +615,7 @@ pub struct DeployEvent {
 }
 
 /// `GET /deploy/events?after=N`: at most 500; the oldest ones are forgotten.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeployEvents {
     /// The events after `after`, oldest first.
     pub events: Vec<DeployEvent>,
@@ -626,7 +646,7 @@ mod tests {
         for (json, amount) in [("3", Amount::Count(3)), ("\"10%\"", Amount::Percent(10)), ("\"7\"", Amount::Count(7))] {
             assert_eq!(serde_json::from_str::<Amount>(json).unwrap(), amount);
         }
-        for json in ["-1", "1.5", "\"%\"", "\"ten\"", "null", "4294967296", "\"-1%\""] {
+        for json in ["-1", "1.5", "\"%\"", "\"ten\"", "null", "4294967296", "\"-1%\"", "\"+1\"", "\"+1%\""] {
             assert!(serde_json::from_str::<Amount>(json).is_err(), "{json}");
         }
         assert_eq!(serde_json::to_string(&[Amount::Count(1), Amount::Percent(50)]).unwrap(), r#"[1,"50%"]"#);

@@ -4,10 +4,11 @@ use std::fmt;
 
 use dcos_core::{PackageSet, Role};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `POST /deploy/tokens`: make a join token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
     /// The group that the new node shall belong to.
@@ -24,7 +25,7 @@ pub struct TokenRequest {
 }
 
 /// Answer of `POST /deploy/tokens`: 201. The token itself is told this once and kept nowhere.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenAnswer {
     /// Its name, for messages and logs; not a secret.
     pub id: String,
@@ -39,7 +40,7 @@ pub struct TokenAnswer {
 }
 
 /// `POST /deploy/join`: a new machine asks what it shall be.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JoinRequest {
     /// The version of the protocol between nodes: 1.
     pub protocol: u32,
@@ -53,7 +54,7 @@ pub struct JoinRequest {
 }
 
 /// Answer of `POST /deploy/join`: all that the new node has to know of its cluster.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JoinAnswer {
     /// The version of the protocol between nodes: 1.
     pub protocol: u32,
@@ -86,7 +87,7 @@ pub struct JoinAnswer {
 }
 
 /// A repository, with what it takes to trust it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JoinRepository {
     /// Its base URL.
     pub url: String,

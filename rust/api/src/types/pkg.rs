@@ -5,10 +5,11 @@ use dcos_core::job as file;
 pub use dcos_core::job::{Collected, JobKind, JobPackageState, JobState};
 use dcos_core::{Kind, PackageId, PackageSet, PkgInfo, Problem, Role, Sha256};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The active generation: answer of `GET /pkg/active` and of `dcos-pkg active --json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Active {
     /// Its number, from 1.
     pub generation: u64,
@@ -21,7 +22,7 @@ pub struct Active {
 }
 
 /// What the live Mesos was started from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Running {
     /// The generation.
     pub generation: u64,
@@ -34,7 +35,7 @@ pub struct Running {
 }
 
 /// A package that is on the node; `dcos-pkg list --json` is an array of these.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LocalPackage {
     /// Its id.
     pub id: PackageId,
@@ -49,14 +50,14 @@ pub struct LocalPackage {
 }
 
 /// Answer of `GET /pkg/packages`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LocalPackages {
     /// The packages on the node, in the order of their ids.
     pub packages: Vec<LocalPackage>,
 }
 
 /// Answer of `GET /pkg/packages/<id>`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PackageDetail {
     /// Its id.
     pub id: PackageId,
@@ -76,7 +77,7 @@ pub struct PackageDetail {
 }
 
 /// A package that a repository offers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AvailablePackage {
     /// Its id.
     pub id: PackageId,
@@ -95,14 +96,14 @@ pub struct AvailablePackage {
 }
 
 /// Answer of `GET /pkg/available` and of `dcos-pkg available --json`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AvailablePackages {
     /// What the node's repositories offer, in the order of ids.
     pub packages: Vec<AvailablePackage>,
 }
 
 /// Answer of `GET /pkg/state`: everything that a caller may want to know of the node, in one scrape.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeState {
     /// The version of the protocol: 1.
     pub protocol: u32,
@@ -130,7 +131,7 @@ pub struct NodeState {
 }
 
 /// How long a role of a repository's signed metadata lasts, as far as this node has seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MetadataState {
     /// `release` or `site`.
     pub repository: String,
@@ -144,7 +145,7 @@ pub struct MetadataState {
 }
 
 /// `POST /pkg/fetch`: get packages onto the node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FetchRequest {
     /// What to get.
     pub packages: Vec<FetchPackage>,
@@ -154,7 +155,7 @@ pub struct FetchRequest {
 }
 
 /// A package to get.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FetchPackage {
     /// Its id.
     pub id: PackageId,
@@ -167,7 +168,7 @@ pub struct FetchPackage {
 }
 
 /// `POST /pkg/verify` and `POST /pkg/repair`: compare packages with what was added, and put right what is not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CareRequest {
     /// The packages; all that are on the node if none is named.
     #[serde(default)]
@@ -178,7 +179,7 @@ pub struct CareRequest {
 }
 
 /// `POST /pkg/gc`: remove what nothing needs any more.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GcRequest {
     /// Only say what would go.
     #[serde(default)]
@@ -189,7 +190,7 @@ pub struct GcRequest {
 }
 
 /// Long work on a node: answer of `POST /pkg/{fetch,verify,repair,gc}`, `GET /pkg/jobs/<id>` and `DELETE /pkg/jobs/<id>`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Job {
     /// Its id; those of a kind sort by the time of their making.
     pub id: String,
@@ -214,7 +215,7 @@ pub struct Job {
 }
 
 /// A package in a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobPackage {
     /// Its id.
     pub id: PackageId,
@@ -230,14 +231,14 @@ pub struct JobPackage {
 }
 
 /// Answer of `GET /pkg/jobs`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Jobs {
     /// The jobs under way and the last ones that ended, newest first.
     pub jobs: Vec<Job>,
 }
 
 /// `POST /pkg/validate`: could this set work here? The answer is a [`dcos_core::validate::Report`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ValidateRequest {
     /// The whole set.
     pub set: PackageSet,

@@ -2,10 +2,11 @@
 
 use dcos_core::Problem;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `POST /provision/add_slave`: new agents on machines that are made for them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddSlave {
     /// How many, at least 1.
@@ -20,7 +21,7 @@ pub struct AddSlave {
 }
 
 /// `POST /provision/decommission_slave`: one agent less.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecommissionSlave {
     /// The agent: its id, or its name `host:port`.
@@ -37,7 +38,7 @@ pub struct DecommissionSlave {
 }
 
 /// An operation: the answer of both, and of `GET /provision/operations/<id>`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Operation {
     /// Its id; empty for one that was only planned.
     pub id: String,
@@ -67,7 +68,7 @@ pub struct Operation {
 }
 
 /// What an operation is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "they are named after the endpoints")]
 pub enum OperationKind {
@@ -76,7 +77,7 @@ pub enum OperationKind {
 }
 
 /// Where an operation stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationState {
     /// Only planned.
@@ -90,7 +91,7 @@ pub enum OperationState {
 }
 
 /// One agent of an operation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OperationSlave {
     /// Where it stands: `waiting`, `launching`, `launched`, `registered`, `abandoning`, `gone`, `deactivating`,
     /// `draining`, `marking_gone`, `terminating`.
@@ -109,14 +110,14 @@ pub struct OperationSlave {
 }
 
 /// Answer of `GET /provision/operations`, newest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Operations {
     /// Those under way and the last ones that ended.
     pub operations: Vec<Operation>,
 }
 
 /// Answer of `GET /provision/slaves`: the master's view, the provider's and ours in one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Slaves {
     /// Agents and machines, each once.
     pub slaves: Vec<Slave>,
@@ -126,7 +127,7 @@ pub struct Slaves {
 }
 
 /// An agent, a machine, or both.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Slave {
     /// The agent's name, `host:port`.
     pub node: Option<String>,

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use dcos_core::PackageSet;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `GET /deploy/desired`: what each group should run, as the last finished deployment over whole groups left it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DesiredSets {
     /// The sets by group.
     pub groups: BTreeMap<String, PackageSet>,
 }
 
 /// A changing request and what was answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditEntry {
     /// Counts entries, from 1, without gaps.
     pub number: u64,
@@ -38,7 +39,7 @@ pub struct AuditEntry {
 }
 
 /// `GET /deploy/audit?after=N`: the changes that were asked of the controller. The last thousand are kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Audit {
     /// The entries after `after`, oldest first.
     pub entries: Vec<AuditEntry>,
@@ -47,7 +48,7 @@ pub struct Audit {
 }
 
 /// `GET /deploy/backup`, and the request of `POST /deploy/restore`: everything that a controller knows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Backup {
     /// The format of this document.
@@ -61,7 +62,7 @@ pub struct Backup {
 }
 
 /// The answer of `POST /deploy/restore`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Restored {
     /// How many deployments are known now.
     pub deployments: usize,

@@ -2,12 +2,13 @@
 
 use dcos_core::attempt::{AttemptReport, AttemptState};
 use dcos_core::{PackageSet, Problem};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pkg::Running;
 
 /// `POST /restart/begin`: stage a set and get a ticket.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BeginRequest {
     /// The set that shall run.
     pub set: PackageSet,
@@ -37,7 +38,7 @@ pub struct BeginRequest {
 }
 
 /// Answer of `POST /restart/begin`: 202 with a ticket, or 200 without one after a dry run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BeginAnswer {
     /// The version of the protocol: 1.
     pub protocol: u32,
@@ -57,7 +58,7 @@ pub struct BeginAnswer {
 }
 
 /// What a restart would do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RestartPlan {
     /// The active set; empty on a new node.
     pub from: PackageSet,
@@ -75,14 +76,14 @@ pub struct RestartPlan {
 }
 
 /// `POST /restart/go`: spend a ticket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GoRequest {
     /// The ticket of `begin`.
     pub ticket: String,
 }
 
 /// Answer of `POST /restart/go`: 202.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GoAnswer {
     /// The attempt that goes.
     pub attempt: String,
@@ -91,7 +92,7 @@ pub struct GoAnswer {
 }
 
 /// Answer of `GET /restart/status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RestartStatus {
     /// The version of the protocol: 1.
     pub protocol: u32,
