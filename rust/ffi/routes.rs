@@ -98,6 +98,7 @@ fn segment(path: &'static str, family: &str) -> &'static str {
 fn needed(route: &Route) -> Access {
     match (route.needs, route.verb) {
         (Needs::Nothing, _) => Access::Open,
+        _ if route.is_a_door() => Access::ReadWrite,
         (_, Verb::Get) => Access::ReadOnly,
         (_, Verb::Post | Verb::Delete) => Access::ReadWrite,
     }
@@ -173,6 +174,8 @@ mod tests {
         assert_eq!(realm_of(Family::Pkg, agent, "/active"), Some("mesos-agent-readonly"));
         assert_eq!(realm_of(Family::Restart, agent, "/go"), Some("mesos-agent-readwrite"));
         assert_eq!(realm_of(Family::Deploy, master, "/halt"), Some("mesos-master-readwrite"), "GET and POST share it");
+        assert_eq!(realm_of(Family::Deploy, master, "/nodes"), Some("mesos-master-readonly"));
+        assert_eq!(realm_of(Family::Deploy, master, "/ui"), Some("mesos-master-readwrite"), "one asks for a name there");
         assert_eq!(realm_of(Family::Pkg, master, "/health"), Some("dcos-bits-open"));
         assert_eq!(realm_of(Family::Pkg, None, "/fetch"), Some("mesos-agent-readwrite"));
     }

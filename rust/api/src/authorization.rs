@@ -61,6 +61,16 @@ impl Access {
             .or_else(|| fits.max_by_key(|(beginning, _)| beginning.len()).map(|(_, role)| role))
     }
 
+    /// The highest role that `principal` has here, `None` if it may do nothing.
+    pub fn role_of(&self, principal: &Principal) -> Option<ApiRole> {
+        match (&principal.0, self.anonymous) {
+            (Some(name), _) => self.role(name),
+            (None, Anonymous::Nothing) => None,
+            (None, Anonymous::Read) => Some(ApiRole::Reader),
+            (None, Anonymous::Everything) => Some(ApiRole::Admin),
+        }
+    }
+
     /// Lets `principal` pass if it may speak for a node, `host:port`: the name of its host may, and one that all share.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! - [`backend`]: what the router needs of a node and of a controller, as narrow traits
 //! - [`parts`]: the concrete parts that a router is made of
 //! - [`mod@router`]: the router
+//! - [`ui`]: the dashboard, one page
 //! - [`routes`]: the one table of endpoints and the role that each needs
 //! - [`authorization`]: from a principal to what it may do
 //!
@@ -19,10 +20,12 @@ pub mod backend;
 mod extract;
 mod handlers;
 mod metrics;
+mod origin;
 pub mod parts;
 pub mod router;
 pub mod routes;
 pub mod types;
+pub mod ui;
 
 pub use parts::{Controller, Parts, Provisioner};
 pub use router::router;

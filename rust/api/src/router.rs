@@ -19,10 +19,12 @@ use crate::authorization::Access;
 use crate::available::Available;
 use crate::backend::{DeployBackend, Leader, NodeBackend, ProvisionBackend};
 use crate::handlers::{deploy, pkg, provision, restart};
+use crate::origin;
 use crate::parts::{Controller, Parts, Provisioner};
 use crate::routes::{self, Deploy, Operation, ROUTES, Route, Verb};
 use crate::types::health::Health;
 use crate::types::records::AuditEntry;
+use crate::ui;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -159,6 +161,8 @@ fn endpoint(app: &App, route: &'static Route) -> MethodRouter<App> {
         Operation::Deploy(Deploy::Metrics) => on(filter, deploy::metrics),
         Operation::Deploy(Deploy::Token) => on(filter, deploy::token),
         Operation::Deploy(Deploy::Join) => on(filter, deploy::join),
+        Operation::Deploy(Deploy::WhoAmI) => on(filter, deploy::who_am_i),
+        Operation::Deploy(Deploy::Ui) => on(filter, ui::page),
         Operation::Provision(routes::Provision::Slaves) => on(filter, provision::slaves),
         Operation::Provision(routes::Provision::Slave) => on(filter, provision::slave),
         Operation::Provision(routes::Provision::Operations) => on(filter, provision::operations),
@@ -183,6 +187,10 @@ fn health(app: &App, part: &'static str) -> Response {
 async fn guard(State((app, route)): State<(App, &'static Route)>, request: Request, next: Next) -> Response {
     let principal = request.extensions().get::<Principal>().cloned().unwrap_or_default();
     let allowed = app.0.parts.access.check(&principal, route.needs);
+    let allowed = match route.verb {
+        Verb::Get => allowed,
+        Verb::Post | Verb::Delete => allowed.and_then(|()| origin::check(request.headers())),
+    };
     if allowed.is_ok()
         && route.is_the_leaders()
         && let Some(elsewhere) = elsewhere(&app, request.uri())

@@ -78,6 +78,8 @@ pub enum Deploy {
     Metrics,
     Token,
     Join,
+    WhoAmI,
+    Ui,
 }
 
 /// What the endpoints of provisioning do.
@@ -157,6 +159,8 @@ pub const ROUTES: &[Route] = &[
     open_post("/deploy/join", Operation::Deploy(Deploy::Join)),
     post("/deploy/tokens", Operator, Operation::Deploy(Deploy::Token)),
     post("/deploy/status", Node, Operation::Deploy(Deploy::Ping)),
+    get("/deploy/whoami", Operation::Deploy(Deploy::WhoAmI)),
+    get("/deploy/ui", Operation::Deploy(Deploy::Ui)),
     post("/deploy/halt", Monitor, Operation::Deploy(Deploy::Halt)),
     post("/deploy/pulse", Monitor, Operation::Deploy(Deploy::Pulse)),
     post("/deploy/deployments", Operator, Operation::Deploy(Deploy::Create)),
@@ -183,8 +187,19 @@ impl Route {
     /// Whether only the leading master has the answer.
     pub fn is_the_leaders(&self) -> bool {
         let of_the_cluster = matches!(self.part(), "deploy" | "provision");
-        // Each master says for itself whether it works, and what its metrics are.
-        of_the_cluster && !matches!(self.operation, Operation::Health | Operation::Deploy(Deploy::Metrics))
+        // Each master says for itself whether it works, what its metrics are, and who it thinks leads; and each has the
+        // page that shows what it says.
+        let is_its_own = matches!(
+            self.operation,
+            Operation::Health | Operation::Deploy(Deploy::Metrics | Deploy::WhoAmI | Deploy::Ui)
+        );
+        of_the_cluster && !is_its_own
+    }
+
+    /// Whether it changes nothing, and yet its caller is asked for a name wherever changes demand one: who looks at the
+    /// dashboard is to be known by the name that his changes will have.
+    pub fn is_a_door(&self) -> bool {
+        matches!(self.operation, Operation::Deploy(Deploy::WhoAmI | Deploy::Ui))
     }
 
     /// The part that it belongs to: its first segment.

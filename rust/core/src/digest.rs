@@ -26,6 +26,11 @@ impl Sha256 {
         Self(bytes)
     }
 
+    /// Its 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The first `digits` hexadecimal digits (at most 64): a short name for what the digest names.
     pub fn short(&self, digits: usize) -> String {
         let mut text = self.to_string();

@@ -17,6 +17,7 @@ use crate::types::alertmanager::HaltCall;
 use crate::types::deploy::{CreateDeployment, DeploymentCommand, Ping, PulseRequest, ResumeRequest};
 use crate::types::join::{JoinRequest, TokenRequest};
 use crate::types::records::Backup;
+use crate::types::whoami::WhoAmI;
 
 /// The query of `GET /deploy/events`.
 #[derive(Debug, Default, Deserialize)]
@@ -149,6 +150,20 @@ pub(crate) async fn ping(State(app): State<App>, control: Control, by: Principal
 
 pub(crate) async fn events(control: Control, Query(query): Query<After>) -> Outcome {
     Ok(ok(&control.0.events(query.after).await?))
+}
+
+/// Each master answers for itself: whoever was sent away by one can ask it where to.
+pub(crate) async fn who_am_i(State(app): State<App>, control: Control, by: Principal) -> Outcome {
+    let Some(role) = app.access().role_of(&by) else {
+        let detail = "the caller has no role here, and was let in all the same";
+        return Err(Problem::new(ExitCode::Unexpected, "unexpected", detail).into());
+    };
+    let (leads, leader, reason) = match control.0.leader() {
+        Leader::Here => (true, None, String::new()),
+        Leader::At(origin) => (false, Some(origin), String::new()),
+        Leader::Nobody(problem) => (false, None, problem.detail),
+    };
+    Ok(ok(&WhoAmI { principal: by.0, role, leads, leader, reason }))
 }
 
 pub(crate) async fn token(control: Control, by: Principal, Body(request): Body<TokenRequest>) -> Outcome {

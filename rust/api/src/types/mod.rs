@@ -7,7 +7,7 @@
 //! - [`join`]: tokens, and what a new machine is told
 //! - [`provision`]: operations on agents and their machines
 //! - [`records`]: desired sets, the record of changes, backups
-//! - [`health`]: whether a part works
+//! - [`health`]: whether a part works; [`whoami`]: who calls, and who decides
 //!
 //! Fields may be added and none renamed. What a node asks of a node is read with unknown fields ignored, so that two
 //! releases work beside each other.
@@ -20,6 +20,7 @@ pub mod pkg;
 pub mod provision;
 pub mod records;
 pub mod restart;
+pub mod whoami;
 
 /// The version of the protocol between nodes that this release speaks.
 pub const PROTOCOL: u32 = 1;

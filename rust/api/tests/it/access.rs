@@ -30,7 +30,7 @@ fn allowed(route: &Route) -> &'static [&'static str] {
     }
 }
 
-/// Open to everybody: whether a part works, and the one call whose body is its own credential.
+/// Open to everybody: whether a part works, what it can be asked, and the one call whose body is its own credential.
 fn is_open(route: &Route) -> bool {
     route.path.ends_with("/health") || route.path == "/deploy/join"
 }
@@ -92,6 +92,44 @@ async fn a_header_names_no_principal() {
 }
 
 #[tokio::test]
+async fn no_page_of_another_site_may_change_anything() {
+    let (router, origin) = (master(), header::ORIGIN);
+    for route in ROUTES.iter().filter(|route| !is_open(route)) {
+        let mut asked = of(route, Some(allowed(route)[0]));
+        asked.headers_mut().insert(header::HOST, "10.0.0.1:5050".parse().unwrap());
+        asked.headers_mut().insert(&origin, "http://evil.example".parse().unwrap());
+        let (response, body) = ask(&router, asked).await;
+        let is_refused = response.status() == 403 && body.contains("urn:dcos-bits:foreign-page");
+        assert_eq!(is_refused, route.verb != Verb::Get, "{route:?}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn everybody_learns_which_role_he_has() {
+    let who = async |principal: Option<&str>, insecure: bool| {
+        let limit = if insecure { "insecure_allow_anonymous = true" } else { "anonymous_reader = true" };
+        let change = |text: String| text.replace("body = 4096", &format!("body = 4096\n{limit}"));
+        let router = router_with(change, Controller::Here(Arc::new(FakeController::default())));
+        ask(&router, request("GET", "/deploy/whoami", None, principal)).await.1
+    };
+    for role in ["reader", "monitor", "operator", "admin"] {
+        let expected = format!(r#"{{"principal":"{role}","role":"{role}","leads":true}}"#);
+        assert_eq!(who(Some(role), false).await, expected);
+    }
+    assert_eq!(who(None, false).await, r#"{"role":"reader","leads":true}"#);
+    assert_eq!(who(None, true).await, r#"{"role":"admin","leads":true}"#);
+}
+
+#[tokio::test]
+async fn the_dashboard_comes_with_a_policy_that_lets_nothing_else_in() {
+    let (response, body) = ask(&master(), request("GET", "/deploy/ui", None, Some("reader"))).await;
+    let header = |name: &str| response.headers()[name].to_str().unwrap();
+    assert!(body.starts_with("<!doctype html>") && header("content-type") == "text/html; charset=utf-8");
+    assert!(header("content-security-policy").starts_with("default-src 'none'; connect-src 'self';"));
+    assert_eq!((header("x-content-type-options"), header("referrer-policy")), ("nosniff", "no-referrer"));
+}
+
+#[tokio::test]
 async fn a_master_that_does_not_lead_sends_everybody_to_the_one_that_does() {
     let origin = "http://10.0.0.2:5050".to_owned();
     let controller = FakeController { leader: Some(Leader::At(origin.clone())), ..FakeController::default() };
@@ -103,6 +141,12 @@ async fn a_master_that_does_not_lead_sends_everybody_to_the_one_that_does() {
         let (response, body) = ask(&router, asked).await;
         if route.path == "/deploy/metrics" {
             assert!(response.status() == 200 && body.contains("dcos_deploy_leading 0"), "{body}");
+            continue;
+        }
+        if matches!(route.path, "/deploy/ui" | "/deploy/whoami") {
+            let says_where =
+                route.path == "/deploy/ui" || body.contains(&format!("\"leads\":false,\"leader\":\"{origin}\""));
+            assert!(response.status() == 200 && says_where, "{body}");
             continue;
         }
         assert_eq!(response.status(), 307, "{route:?}: {body}");

@@ -44,6 +44,7 @@ const CASES: &[Case] = &[
     ("GET", "/deploy/deployments/d-7", None, 200, "deploy/deployment.json"),
     ("GET", "/deploy/nodes", None, 200, "deploy/nodes.json"),
     ("GET", "/deploy/halt", None, 200, "deploy/halts.json"),
+    ("GET", "/deploy/whoami", None, 200, "deploy/whoami.json"),
     ("GET", "/deploy/events?after=40", None, 200, "deploy/events.json"),
     ("GET", "/deploy/nodes/127.0.0.1:5051", None, 200, "deploy/node.json"),
     ("GET", "/deploy/desired", None, 200, "deploy/desired.json"),
@@ -103,7 +104,7 @@ async fn each_endpoint_answers_with_its_example() {
 #[test]
 fn each_endpoint_has_a_case() {
     // The others are tested below, each by itself: they answer no JSON, or a refusal.
-    let apart = ["/pkg/metrics", "/deploy/metrics", "/restart/health", "/deploy/health"];
+    let apart = ["/pkg/metrics", "/deploy/metrics", "/deploy/ui", "/restart/health", "/deploy/health"];
     for route in ROUTES.iter().filter(|route| route.part() != "provision" && !apart.contains(&route.path)) {
         let method = format!("{:?}", route.verb).to_uppercase();
         let tested = CASES.iter().any(|(verb, path, ..)| *verb == method && fits(route.path, path));

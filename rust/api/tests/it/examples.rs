@@ -18,6 +18,7 @@ use dcos_api::types::pkg::{
 use dcos_api::types::provision::{AddSlave, DecommissionSlave, Operation, Operations, Slave, Slaves};
 use dcos_api::types::records::{Audit, Backup, DesiredSets, Restored};
 use dcos_api::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartStatus};
+use dcos_api::types::whoami::WhoAmI;
 use dcos_core::Problem;
 use dcos_core::attempt::AttemptReport;
 use dcos_core::validate::Report;
@@ -82,6 +83,7 @@ const EXAMPLES: &[(&str, Rewrite)] = &[
     ("deploy/tokens.request.json", rewrite::<TokenRequest>),
     ("deploy/tokens.json", rewrite::<TokenAnswer>),
     ("deploy/join.request.json", rewrite::<JoinRequest>),
+    ("deploy/whoami.json", rewrite::<WhoAmI>),
     ("deploy/join.json", rewrite::<JoinAnswer>),
     ("provision/add_slave.request.json", rewrite::<AddSlave>),
     ("provision/decommission_slave.request.json", rewrite::<DecommissionSlave>),
