@@ -6,6 +6,7 @@
 //! - [`node`]: the program that serves a node's endpoints without Mesos
 //! - [`sim`]: the program that runs the controller of deployments against simulated clusters
 //! - [`client`]: asking the endpoints of a cluster
+//! - [`programs`]: completion scripts and man pages
 //! - `progress`: how far what is fetched is
 //! - [`usage`]: command lines that are not understood
 //! - [`output`]: the one way to print a result or a problem, and to end with an exit code
@@ -15,10 +16,13 @@
 pub mod client;
 pub mod config;
 pub mod dcos;
+#[cfg(test)]
+mod golden;
 pub mod helper;
 pub mod node;
 pub mod output;
 pub mod pkg;
+pub mod programs;
 mod progress;
 pub mod repo;
 pub mod sim;

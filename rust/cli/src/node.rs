@@ -68,6 +68,11 @@ struct Listening {
     url: String,
 }
 
+/// The command line, for completions and man pages.
+pub(crate) fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Runs the program. `open` makes the router from module parameters, as Mesos would give them, inside a runtime.
 pub fn main(open: impl FnOnce(&BTreeMap<String, String>) -> Result<Router, Problem>) -> std::process::ExitCode {
     let arguments = match usage::parse::<Arguments>() {

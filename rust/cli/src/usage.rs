@@ -30,10 +30,16 @@ pub fn parse<A: Parser>() -> Result<A, ExitCode> {
     Err(if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done })
 }
 
-/// Sends log lines to stderr: warnings, or what `DCOS_LOG` asks for, such as `debug` or `dcos_repo=debug`.
-pub fn log_to_stderr() {
+/// Sends log lines to stderr: warnings, more with each `-v`, or what `DCOS_LOG` asks for, such as `debug` or
+/// `dcos_repo=debug`.
+pub fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_env("DCOS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(terminal).with_writer(std::io::stderr);
     // Somebody else's logging stays if there is any: a test's.

@@ -12,6 +12,7 @@ use dcos_core::{ExitCode, PackageSet, Problem};
 use serde::Serialize;
 
 use super::args::{Deploy, Which};
+use super::confirm::confirm;
 use super::{direct, explain, follow, summary};
 use crate::client::Client;
 use crate::output::{Format, table};
@@ -95,14 +96,13 @@ fn entry(entry: &AuditEntry) -> Vec<String> {
 }
 
 async fn restore(client: &Client, format: Format, file: &Path, yes: bool) -> Result<ExitCode, Problem> {
-    if !yes {
-        let detail = "a restore takes the place of everything that the controller knows";
-        return Err(Problem::new(ExitCode::Usage, "not-confirmed", detail).hint("say `--yes` if that is meant"));
-    }
     let unusable =
         |why: String| Problem::new(ExitCode::Usage, "bad-backup", format!("`{}` is no backup: {why}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| unusable(error.to_string()))?;
     let backup: Backup = serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
+    let all =
+        format!("`{}` takes the place of everything that the controller of {} knows", file.display(), client.url());
+    confirm(&all, yes)?;
     let restored: Restored = client.post("/deploy/restore", &backup).await?;
     format.print(&restored, |restored| {
         let mut text = format!("restored: {} deployments", restored.deployments);

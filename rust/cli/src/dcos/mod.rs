@@ -5,32 +5,37 @@
 //! - [`follow`]: waiting for the end of a deployment
 //! - [`deploy`], [`explain`], [`slave`]: looking and steering; [`provision`]: agents that come and go
 //! - [`direct`]: finishing a deployment without any master
-//! - [`doctor`]: checking a machine
+//! - [`doctor`]: checking a machine or a cluster; `bundle`: what whoever helps wants to see
+//! - [`profile`], [`access`]: which cluster is meant, and who asks; [`confirm`]: whether what destroys is meant
 //! - [`summary`]: what a deployment comes to, in words
 
+mod access;
 mod args;
 mod change;
 mod configs;
+mod confirm;
 mod deploy;
 mod direct;
 mod doctor;
 mod explain;
 mod follow;
 mod plan;
+mod profile;
 mod provision;
 mod slave;
 mod summary;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::CommandFactory as _;
 use dcos_core::{ExitCode, Problem};
 use dcos_deploy::StateStore;
 
 use self::args::{Arguments, Command, ConfigCommand, DeployArguments};
-use crate::client::{Access, Client};
+use self::profile::{Given, Profile};
+use crate::client::Client;
 use crate::output::Format;
-use crate::usage;
+use crate::{programs, usage};
 
 /// Opens a controller's log in a file.
 pub type Files = fn(PathBuf) -> Box<dyn StateStore>;
@@ -40,25 +45,40 @@ pub type Files = fn(PathBuf) -> Box<dyn StateStore>;
 /// `files` opens a controller's log in a file: how such a file is written belongs to the store, and how the two go together
 /// to the program.
 pub fn main(files: Files) -> std::process::ExitCode {
-    usage::log_to_stderr();
     let arguments: Arguments = match usage::parse() {
         Ok(arguments) => arguments,
         Err(code) => return code.into(),
     };
+    usage::log_to_stderr(arguments.verbose);
     let format = Format::from_flag(arguments.json);
     run(arguments, format, files).unwrap_or_else(|problem| format.refuse(&problem)).into()
 }
 
+/// The command line, for completions and man pages.
+pub(crate) fn command() -> clap::Command {
+    Arguments::command()
+}
+
 fn run(arguments: Arguments, format: Format, files: Files) -> Result<ExitCode, Problem> {
-    let Arguments { url, command, credentials, ca, .. } = arguments;
-    let access = || access(credentials.as_deref(), ca.as_deref());
-    let client = || Client::of(url.as_deref().ok_or_else(no_url)?, &access()?);
+    let Arguments { url, profile, command, credentials, principal, ca, .. } = arguments;
+    let given = Given { url, profile, credentials, principal, ca };
+    let client = || {
+        let profile = given.clone().resolve()?.ok_or_else(no_url)?;
+        Client::of(&profile.url, &access::access(&profile)?)
+    };
     match command {
         Command::Install(install) => wait(change::install(&client()?, format, install)),
         Command::Uninstall(uninstall) => wait(change::uninstall(&client()?, format, uninstall)),
         Command::Upgrade(upgrade) => wait(change::upgrade(&client()?, format, upgrade)),
         Command::Deploy(DeployArguments { direct: Some(state), .. }) => {
-            wait(direct::run(format, &state, access()?.credential, files))
+            // Without a master there need not be an address; who we are the nodes ask all the same.
+            let nobody = Profile {
+                credentials: given.credentials.clone(),
+                principal: given.principal.clone(),
+                ..Profile::default()
+            };
+            let profile = given.resolve()?.unwrap_or(nobody);
+            wait(direct::run(format, &state, access::access(&profile)?.credential, files))
         }
         Command::Deploy(DeployArguments { command: Some(command), .. }) => {
             wait(deploy::run(&client()?, format, command))
@@ -73,9 +93,15 @@ fn run(arguments: Arguments, format: Format, files: Files) -> Result<ExitCode, P
             wait(change::apply(&client()?, format, options.as_deref(), set, &site, &change))
         }
         Command::Config(ConfigCommand::Local(command)) => crate::config::run(format, command),
-        Command::Doctor { node } => wait(doctor::run(format, &node)),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "dcos", &mut std::io::stdout());
+        Command::Profile(command) => profile::run(format, command, given),
+        Command::Doctor(doctor) => wait(doctor::run(format, &doctor.node)),
+        Command::Completions { shell, program } => {
+            programs::complete(program, shell);
+            Ok(ExitCode::Done)
+        }
+        Command::Man { directory } => {
+            let pages = programs::man_pages(&directory)?;
+            format.print(&pages, |pages| format!("wrote {pages} man pages into `{}`", directory.display()));
             Ok(ExitCode::Done)
         }
     }
@@ -90,21 +116,8 @@ fn wait(work: impl Future<Output = Result<ExitCode, Problem>>) -> Result<ExitCod
     runtime.block_on(work)
 }
 
-/// Who calls, and whose servers are believed.
-fn access(credentials: Option<&Path>, ca: Option<&Path>) -> Result<Access, Problem> {
-    let unusable = |detail: String| Problem::new(ExitCode::Usage, "bad-credentials", detail);
-    let credential = credentials.map(dcos_deploy::trust::credential).transpose();
-    let credential = credential.map_err(|error| {
-        unusable(Problem::chain(&error)).hint("`--credentials` or `DCOS_CREDENTIALS` names the file; `chmod 600` it")
-    })?;
-    let read = |path: &Path| {
-        std::fs::read(path)
-            .map_err(|error| unusable(format!("can't read the certificates in `{}`: {error}", path.display())))
-    };
-    Ok(Access { credential, ca: ca.map(read).transpose()? })
-}
-
 fn no_url() -> Problem {
     Problem::new(ExitCode::Usage, "no-url", "no master is named")
         .hint("name any master of the cluster by `--url http://HOST:PORT` or `DCOS_URL`")
+        .hint("or keep it as a profile: `dcos profile add NAME --url http://HOST:PORT`")
 }

@@ -21,6 +21,11 @@ use self::args::{Arguments, Command};
 use self::place::Place;
 use crate::output::Format;
 
+/// The command line, for completions and man pages.
+pub(crate) fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Runs the program; the process ends with the answered code.
 pub fn main() -> std::process::ExitCode {
     // Whoever starts a helper may be Mesos: its sockets must not live on in ours, nor in the next Mesos.

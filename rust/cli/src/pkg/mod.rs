@@ -28,13 +28,18 @@ use crate::output::Format;
 
 pub(crate) use self::fetch::runtime;
 
+/// The command line, for completions and man pages.
+pub(crate) fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Runs the program; the process ends with the answered code.
 pub fn main() -> std::process::ExitCode {
     let arguments: Arguments = match crate::usage::parse() {
         Ok(arguments) => arguments,
         Err(code) => return code.into(),
     };
-    crate::usage::log_to_stderr();
+    crate::usage::log_to_stderr(0);
     let format = Format::from_flag(arguments.json);
     run(arguments, format).unwrap_or_else(|problem| format.refuse(&problem)).into()
 }
