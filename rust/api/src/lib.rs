@@ -6,6 +6,7 @@
 //! - [`mod@router`]: the router
 //! - [`ui`]: the dashboard, one page
 //! - [`routes`]: the one table of endpoints and the role that each needs
+//! - [`openapi`]: the documents that describe the endpoints
 //! - [`authorization`]: from a principal to what it may do
 //!
 //! The same router answers inside a Mesos process, where libprocess hands in the requests, and in `dcos-node`. It opens
@@ -20,6 +21,7 @@ pub mod backend;
 mod extract;
 mod handlers;
 mod metrics;
+pub mod openapi;
 mod origin;
 pub mod parts;
 pub mod router;

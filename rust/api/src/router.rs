@@ -19,6 +19,7 @@ use crate::authorization::Access;
 use crate::available::Available;
 use crate::backend::{DeployBackend, Leader, NodeBackend, ProvisionBackend};
 use crate::handlers::{deploy, pkg, provision, restart};
+use crate::openapi;
 use crate::origin;
 use crate::parts::{Controller, Parts, Provisioner};
 use crate::routes::{self, Deploy, Operation, ROUTES, Route, Verb};
@@ -120,6 +121,7 @@ fn endpoint(app: &App, route: &'static Route) -> MethodRouter<App> {
     };
     match route.operation {
         Operation::Health => on(filter, move |State(app): State<App>| async move { health(&app, route.part()) }),
+        Operation::OpenApi => on(filter, move || async move { openapi::answer(route.part()) }),
         Operation::Active => on(filter, pkg::active),
         Operation::Packages => on(filter, pkg::packages),
         Operation::Package => on(filter, pkg::package),

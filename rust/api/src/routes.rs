@@ -32,6 +32,7 @@ pub enum Verb {
 #[expect(missing_docs, reason = "the table below says what each is")]
 pub enum Operation {
     Health,
+    OpenApi,
     Active,
     Packages,
     Package,
@@ -108,6 +109,11 @@ const fn health(path: &'static str) -> Route {
     Route { verb: Verb::Get, path, needs: Needs::Nothing, operation: Operation::Health }
 }
 
+/// It says nothing that is not in every copy of this release.
+const fn openapi(path: &'static str) -> Route {
+    Route { verb: Verb::Get, path, needs: Needs::Nothing, operation: Operation::OpenApi }
+}
+
 const fn post(path: &'static str, role: dcos_core::node::ApiRole, operation: Operation) -> Route {
     Route { verb: Verb::Post, path, needs: Needs::Role(role), operation }
 }
@@ -124,6 +130,7 @@ const fn delete(path: &'static str, operation: Operation) -> Route {
 /// Every endpoint.
 pub const ROUTES: &[Route] = &[
     health("/pkg/health"),
+    openapi("/pkg/openapi.json"),
     get("/pkg/active", Operation::Active),
     get("/pkg/packages", Operation::Packages),
     get("/pkg/packages/{id}", Operation::Package),
@@ -140,11 +147,13 @@ pub const ROUTES: &[Route] = &[
     delete("/pkg/packages/{id}", Operation::RemovePackage),
     delete("/pkg/jobs/{id}", Operation::CancelJob),
     health("/restart/health"),
+    openapi("/restart/openapi.json"),
     get("/restart/status", Operation::RestartStatus),
     post("/restart/begin", Operator, Operation::Begin),
     post("/restart/go", Operator, Operation::Go),
     delete("/restart/attempts/{id}", Operation::CancelAttempt),
     health("/deploy/health"),
+    openapi("/deploy/openapi.json"),
     get("/deploy/deployments", Operation::Deploy(Deploy::List)),
     get("/deploy/deployments/{id}", Operation::Deploy(Deploy::Show)),
     get("/deploy/nodes", Operation::Deploy(Deploy::Nodes)),
@@ -167,6 +176,7 @@ pub const ROUTES: &[Route] = &[
     post("/deploy/deployments/{id}/{command}", Operator, Operation::Deploy(Deploy::Command)),
     post("/deploy/resume", Admin, Operation::Deploy(Deploy::Resume)),
     health("/provision/health"),
+    openapi("/provision/openapi.json"),
     get("/provision/slaves", Operation::Provision(Provision::Slaves)),
     get("/provision/slaves/{id}", Operation::Provision(Provision::Slave)),
     get("/provision/operations", Operation::Provision(Provision::Operations)),
@@ -191,7 +201,7 @@ impl Route {
         // page that shows what it says.
         let is_its_own = matches!(
             self.operation,
-            Operation::Health | Operation::Deploy(Deploy::Metrics | Deploy::WhoAmI | Deploy::Ui)
+            Operation::Health | Operation::OpenApi | Operation::Deploy(Deploy::Metrics | Deploy::WhoAmI | Deploy::Ui)
         );
         of_the_cluster && !is_its_own
     }

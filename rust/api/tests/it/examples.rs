@@ -99,7 +99,13 @@ fn rewrite<T: DeserializeOwned + Serialize>(text: &str) -> Result<String, serde_
     Ok(serde_json::to_string_pretty(&serde_json::from_str::<T>(text)?)? + "\n")
 }
 
-fn directory() -> PathBuf {
+/// The names of all examples.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    EXAMPLES.iter().map(|(name, _)| *name)
+}
+
+/// Where they lie.
+pub(crate) fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/http-api")
 }
 

@@ -12,3 +12,4 @@ mod bad_input;
 mod examples;
 mod fake;
 mod log;
+mod openapi;
