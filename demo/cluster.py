@@ -1,5 +1,6 @@
 """A cluster on loopback: one directory, free ports, two repositories, one master and some agents as ordinary processes."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -75,6 +76,25 @@ anonymous_reader = true
 """
 
 
+# Agents that the masters can make by themselves: here they are processes of this machine.
+PROVISION_TOML = """\
+cluster = "demo"
+
+[provider]
+name = "local"
+program = "dcos-provider-local"
+settings = {{ directory = "{machines}" }}
+
+[bootstrap]
+masters = [{masters}]
+package = {{ url = "{release}/packages/dcos-bits/{package}", sha256 = "{digest}" }}
+
+[classes.small]
+group = "agents"
+settings = {{ bootstrap_options = ["--hold=2"] }}
+"""
+
+
 def free_ports(count):
     """Ports of loopback that nobody listens on: all held at once, so that they differ."""
     sockets = [socket.socket() for _ in range(count)]
@@ -134,6 +154,7 @@ class Cluster:
         self.nodes = [*self.masters, *self.agents]
         self.zookeeper = self._zookeeper() if masters > 1 else None
         self.release, self.site = directory / "release", directory / "site"
+        self.provisioning, self.machines = directory / "provision.toml", directory / "machines"
         self.release_url = self.site_url = self.tasks = None
 
     def dcos(self):
@@ -219,6 +240,17 @@ class Cluster:
         quiet(self.dcos(), "repo", "publish", str(self.site), made["output"])
         return made["id"]
 
+    def provision(self, package):
+        """Writes what the masters need to make agents: whence, and the package of ours that a new machine begins with."""
+        self.machines.mkdir()
+        self.provisioning.write_text(PROVISION_TOML.format(
+            machines=self.machines, masters=self._master_urls(), release=self.release_url.rstrip("/"),
+            package=package.name, digest=hashlib.sha256(package.read_bytes()).hexdigest(),
+        ))
+
+    def _master_urls(self):
+        return ", ".join(f'"{each.url}"' for each in self.masters)
+
     def prepare(self, node, packages):
         """Writes the node's file, fetches its first packages from the repositories, and activates them."""
         node.directory.mkdir()
@@ -230,8 +262,11 @@ class Cluster:
             root=node.root, role=node.role, group=node.group, port=node.port,
             work=node.directory / "work", run=node.directory / "run",
             master=finds, release=self.release_url, site=self.site_url,
-            masters=", ".join(f'"{each.url}"' for each in self.masters),
+            masters=self._master_urls(),
         ))
+        if node.role == "master" and self.provisioning.exists():
+            with open(node.file, "a") as file:
+                file.write(f'\n[provision]\nconfig = "{self.provisioning}"\n')
         pkg = str(self.programs / "dcos-pkg")
         quiet(pkg, "--node", str(node.file), "fetch", *packages)
         quiet(pkg, "--node", str(node.file), "activate", *packages)
@@ -240,6 +275,10 @@ class Cluster:
         """Starts the node as its machine would at boot: through the helper of its own packages."""
         helpers = sorted(node.root.glob("packages/dcos-bits--*/bin/dcos-restart-helper"))
         quiet(str(helpers[-1]), "start", "--node", str(node.file))
+
+    def has_no_machines(self):
+        """Whether nothing runs of the machines that the masters made, and none of them has a file."""
+        return not processes.of(self.machines) and not any(path.is_dir() for path in self.machines.iterdir())
 
     def agent_ids(self):
         """The ids of the agents that the master lists as active, by node."""

@@ -1,8 +1,9 @@
 """A real Mesos cluster on loopback, upgraded by its own modules.
 
 One master and three agents on Mesos 1.10.0, as ordinary processes with their own packages, and a task on each agent. They
-are upgraded, get a module, are offered one that can't work, and one that crashes; the tasks run on through all of it. What is shown is also checked: the demo ends with 1 and
-the reason if anything is not as it says. Nothing is left behind, unless --keep is given.
+are upgraded, get a module, are offered one that can't work, and one that crashes; the tasks run on through all of it. At
+last an agent is added and removed. What is shown is also checked: the demo ends with 1 and the reason if anything is not as
+it says. Nothing is left behind, unless --keep is given.
 """
 
 import argparse
@@ -43,6 +44,7 @@ def set_up(cluster):
     both = [archive(name, version, mesos) for mesos in (OLD, NEW)
             for name, version, mesos in (("mesos", mesos, None), ("dcos-bits", "*", mesos))]
     cluster.publish(*both, archive("fizzbuzz", "1.2.0", OLD), archive("fizzbuzz", "1.2.0", NEW))
+    cluster.provision(both[3])
     first = [identity(path) for path in both[:2]]
     configs = {}
     for node in cluster.nodes:
@@ -53,7 +55,7 @@ def set_up(cluster):
     cluster.wait_until_all_run()
     until("every node answers /pkg/active", lambda: all(node.packages() for node in cluster.nodes))
     say(f"release repository {cluster.release_url}, site repository {cluster.site_url}, master {cluster.master.url}")
-    run("dcos", "slave", "list")
+    run("dcos", "deploy", "nodes")
     for node in cluster.nodes:
         check(f"{node.name} ({node.role}) answers /version with {OLD}", node.version() == OLD)
     cluster.tasks = Tasks(cluster)
@@ -144,11 +146,29 @@ def crash(cluster):
     run("dcos", "deploy", "status")
 
 
+def grow(cluster):
+    """An agent that comes and goes with its machine."""
+    chapter("One more agent, made by the master's own provider, and taken away again")
+    ids = cluster.agent_ids()
+    run("dcos", "slave", "add", "--class", "small")
+    run("dcos", "slave", "list")
+    made = cluster.agent_ids().keys() - ids.keys()
+    check("the master lists one agent more", len(made) == 1)
+    [name] = made
+    check(f"{name} runs the set of its group: Mesos {NEW} with fizzbuzz",
+          sorted(get(f"http://{name}/pkg/active")["packages"]) == sorted(cluster.agents[0].packages()))
+    run("dcos", "slave", "remove", name, "--grace", "5s", "--yes")
+    log = cluster.leader().log().read_text(errors="replace")
+    check("Mesos itself drained it, and marked it gone",
+          all(f"Processing call {call}" in log for call in ("DRAIN_AGENT", "MARK_AGENT_GONE")))
+    check("the master lists the agents that it listed before", cluster.agent_ids() == ids)
+    check("its processes and its files are gone", cluster.has_no_machines())
+
+
 def close(cluster):
     """What runs at the end."""
     chapter("What every node runs now")
     run("dcos", "deploy", "nodes")
-    run("dcos", "slave", "list")
     for node in cluster.nodes:
         check(f"{node.name} ({node.role}) answers /version with {NEW}", node.version() == NEW)
 
@@ -182,7 +202,7 @@ def main():
             DCOS_URL=cluster.master.url,
             DCOS_SITE_REPOSITORY=str(cluster.site),
         )
-        for part in (set_up, upgrade, install, refuse, crash, close):
+        for part in (set_up, upgrade, install, refuse, crash, grow, close):
             part(cluster)
         done = True
     except KeyboardInterrupt:

@@ -243,9 +243,13 @@ fn registered(slot: &mut Slot, agent: &Agent, late: bool) {
             slot.stage = Stage::Registered;
             slot.detail = "registered; it still runs another set than its group should".to_owned();
         }
-        Some(true) | None => {
+        Some(true) => {
             slot.stage = Stage::Registered;
-            slot.detail = "registered".to_owned();
+            slot.detail = "it runs its group's set".to_owned();
+        }
+        None => {
+            slot.stage = Stage::Registered;
+            slot.detail = String::new();
         }
     }
 }

@@ -143,6 +143,7 @@ fn terminate(operation: &mut Operation, world: &World, now: Timestamp) -> Option
         }
         Ok(_) => {
             remove.stage = RemoveStage::Gone;
+            remove.detail.clear();
             operation.finish(true, format!("the agent and its machine {machine} are gone"), now);
             None
         }
