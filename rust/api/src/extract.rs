@@ -10,6 +10,7 @@ use serde_json::error::Category;
 
 use crate::Principal;
 use crate::answer::{Failure, problem};
+use crate::strict;
 
 /// The request's body, which must be JSON of the right shape.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -41,7 +42,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 "the request's body did not arrive whole",
             )),
         })?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| unreadable(&error).into())
+        strict::from_slice(&bytes).map(Self).map_err(|error| unreadable(&error).into())
     }
 }
 

@@ -26,6 +26,7 @@ mod origin;
 pub mod parts;
 pub mod router;
 pub mod routes;
+mod strict;
 pub mod types;
 pub mod ui;
 

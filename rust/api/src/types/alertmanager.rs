@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
 use super::deploy::HaltRequest;
+use crate::strict::Strict;
 
 /// How many alerts are named in the reason of a halt.
 const NAMED: usize = 3;
@@ -31,8 +32,8 @@ impl<'de> Deserialize<'de> for HaltCall {
         let alerts = fields.contains_key("alerts");
         let body = Value::Object(fields);
         match alerts {
-            true => serde_json::from_value(body).map(Self::Alerts),
-            false => serde_json::from_value(body).map(Self::Order),
+            true => AlertGroup::deserialize(Strict(body)).map(Self::Alerts),
+            false => HaltRequest::deserialize(Strict(body)).map(Self::Order),
         }
         .map_err(de::Error::custom)
     }

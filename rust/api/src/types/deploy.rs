@@ -316,6 +316,9 @@ pub struct PlannedNode {
     /// How long its Mesos would be absent, in milliseconds, where the node can tell already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absence_estimate_ms: Option<u64>,
+    /// What else the node says of it, where it can tell already: that there will be no way back, say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Where a deployment stands.
@@ -374,6 +377,7 @@ impl DeploymentState {
 /// Where a node stands in a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "DeploymentNodeState")]
 pub enum NodeState {
     /// Its turn has not come.
     Waiting,
@@ -421,6 +425,9 @@ pub struct DeploymentNode {
     /// The last lines that its Mesos logged, where it failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<String>,
+    /// What it said of its new set that does not forbid it: that there will be no way back from it, say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// When its state was entered.
     pub updated_at: Timestamp,
 }

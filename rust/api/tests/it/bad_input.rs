@@ -23,7 +23,8 @@ async fn a_body_that_is_not_json_is_400_with_its_place() {
 async fn a_body_of_another_shape_is_422_and_says_what_is_missing() {
     for (path, body, why) in [
         ("/restart/go", "{}", "missing field `ticket`"),
-        ("/restart/go", "[1]", "invalid type: integer"),
+        ("/restart/go", "[1]", "invalid type: sequence, expected struct GoRequest"),
+        ("/pkg/gc", "[]", "invalid type: sequence"),
         ("/pkg/fetch", r#"{"packages":[{"id":"no-version"}]}"#, "`<name>--<version>` is needed"),
         ("/pkg/fetch", r#"{"packages":[]}"#, "names 1 to 1000 packages"),
         ("/pkg/validate", r#"{"set":"mesos--1.11.0"}"#, "expected a sequence"),

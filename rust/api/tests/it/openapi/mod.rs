@@ -98,9 +98,21 @@ fn the_documents_have_every_endpoint_and_no_other() {
 }
 
 #[test]
-fn no_two_operations_have_one_name() {
+fn what_has_one_name_is_one_thing_over_all_parts() {
     let names: Vec<String> = operations().values().map(|is| is["operationId"].to_string()).collect();
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+    let mut known: BTreeMap<(String, String), Value> = BTreeMap::new();
+    for part in PARTS {
+        for (kind, components) in checked_in(part)["components"].as_object().unwrap() {
+            for (name, component) in components.as_object().unwrap() {
+                let before = known.insert((kind.clone(), name.clone()), component.clone());
+                assert!(
+                    before.is_none_or(|before| before == *component),
+                    "{kind}/{name} of {part} is another one elsewhere"
+                );
+            }
+        }
+    }
 }
 
 /// Each example that a document has at `content`, judged by the schema there.
