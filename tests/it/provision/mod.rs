@@ -1,4 +1,8 @@
 //! Agents that come and go, on a real master: made by the provider `local`, drained by a real `DRAIN_AGENT`.
+//!
+//! - [`bare`]: the user data on a machine with nothing on it, under its own systemd
+
+mod bare;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::harness::cluster::{Cluster, OLD};
-use crate::harness::{archive, http, until};
+use crate::harness::{archive, http, id, until};
 
 /// A cluster whose master can make agents.
 struct Site {
@@ -14,48 +18,55 @@ struct Site {
     yard: PathBuf,
 }
 
+/// Machines of this one: a class whose agents come up, and one whose user data can't work.
+const LOCAL: &str = r#"
+[provider]
+name = "local"
+program = "dcos-provider-local"
+settings = { directory = "@YARD@" }
+[classes.small]
+group = "agents"
+settings = { bootstrap_options = ["--hold=2"] }
+[classes.broken]
+group = "agents"
+settings = { bootstrap_options = ["--no-such-option"] }
+"#;
+
 impl Site {
-    /// A master and one agent that was set up by hand.
+    /// A master and one agent that was set up by hand, with machines of this one.
     fn start() -> Self {
+        Self::with(|_| LOCAL.to_owned())
+    }
+
+    /// The same with the tables of another provider and its classes; `@YARD@` in them is the folder for its machines.
+    fn with(provider: impl FnOnce(&Path) -> String) -> Self {
         let cluster = Cluster::start(1);
         let folder = cluster.release().parent().expect("it lies in the cluster's folder").to_owned();
         let site = Self { yard: folder.join("machines"), cluster };
-        site.configure(&folder);
+        let provider = provider(&folder).replace("@YARD@", &site.yard.display().to_string());
+        site.configure(&folder.join("provision.toml"), &provider);
         site
     }
 
     /// Writes `provision.toml`, names it in the master's file, and restarts the master's Mesos.
-    fn configure(&self, folder: &Path) {
+    fn configure(&self, file: &Path, provider: &str) {
         let package = archive("dcos-bits--", &format!("+mesos{OLD}"));
-        let id = package.file_name().and_then(|name| name.to_str()).expect("an archive has a name").to_owned();
-        let digest = sha256(&package);
-        let file = folder.join("provision.toml");
+        let (id, digest) = (id(&package), sha256(&package));
         let text = format!(
             r#"
 cluster = "test"
-[provider]
-name = "local"
-program = "dcos-provider-local"
-settings = {{ directory = "{yard}" }}
 [limits]
 per_request = 4
 [deadlines]
 join = 120
 [bootstrap]
 masters = ["{master}"]
-package = {{ url = "{url}/packages/dcos-bits/{id}", sha256 = "{digest}" }}
-[classes.small]
-group = "agents"
-settings = {{ bootstrap_options = ["--hold=2"] }}
-[classes.broken]
-group = "agents"
-settings = {{ bootstrap_options = ["--no-such-option"] }}
-"#,
-            yard = self.yard.display(),
+package = {{ url = "{url}/packages/dcos-bits/{id}.tar.gz", sha256 = "{digest}" }}
+{provider}"#,
             master = self.cluster.master.url,
             url = self.cluster.release_url(),
         );
-        std::fs::write(&file, text).expect("provision.toml can be written");
+        std::fs::write(file, text).expect("provision.toml can be written");
         let node = self.cluster.master.file();
         let mut text = std::fs::read_to_string(&node).expect("the master has a file");
         text.push_str(&format!("[provision]\nconfig = \"{}\"\n", file.display()));
