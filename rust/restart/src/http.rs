@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use dcos_core::Problem;
+use dcos_core::credentials::Credential;
 
 /// The longest answer that is read, in bytes; a master with tens of thousands of agents stays below.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
@@ -60,21 +61,21 @@ impl Http {
         Ok(Self { runtime, client })
     }
 
-    /// `GET url`.
-    pub(crate) fn get(&self, url: &str) -> Asked {
-        self.send(self.client.get(url))
+    /// `GET url`, by the name of `who`.
+    pub(crate) fn get(&self, url: &str, who: Option<&Credential>) -> Asked {
+        self.send(self.client.get(url), who)
     }
 
-    /// `POST url` with a JSON body, and with credentials where there are some.
-    pub(crate) fn post(&self, url: &str, body: &serde_json::Value, credentials: Option<&(String, String)>) -> Asked {
-        let mut request = self.client.post(url).json(body);
-        if let Some((principal, secret)) = credentials {
-            request = request.basic_auth(principal, Some(secret));
-        }
-        self.send(request)
+    /// `POST url` with a JSON body, by the name of `who`.
+    pub(crate) fn post(&self, url: &str, body: &serde_json::Value, who: Option<&Credential>) -> Asked {
+        self.send(self.client.post(url).json(body), who)
     }
 
-    fn send(&self, request: reqwest::RequestBuilder) -> Asked {
+    fn send(&self, request: reqwest::RequestBuilder, who: Option<&Credential>) -> Asked {
+        let request = match who {
+            Some(who) => request.basic_auth(&who.principal, Some(&who.secret)),
+            None => request,
+        };
         let asked = self.runtime.block_on(async {
             let mut response = request.send().await?;
             let status = response.status().as_u16();

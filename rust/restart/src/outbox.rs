@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use dcos_core::attempt::{AttemptReport, AttemptState, Ping};
+use dcos_core::credentials::Credential;
 use dcos_core::node::NodeConfig;
 use dcos_core::ports::NodeStore;
 use dcos_core::{ExitCode, Problem};
@@ -255,8 +256,7 @@ impl Courier {
     }
 
     fn post(&self, http: &Http, origin: &str, body: &serde_json::Value) -> Asked {
-        let credentials = is_master(origin, &self.node).then(|| credentials(&self.node)).flatten();
-        http.post(&format!("{origin}{PATH}"), body, credentials.as_ref())
+        http.post(&format!("{origin}{PATH}"), body, credential_for(origin, &self.node).as_ref())
     }
 }
 
@@ -277,21 +277,17 @@ fn problem_type(reply: &Reply) -> Option<String> {
     reply.json().get("type").and_then(serde_json::Value::as_str).map(str::to_owned)
 }
 
-/// The node's credentials: one line `principal secret`, as Mesos's own files have it.
-fn credentials(node: &NodeConfig) -> Option<(String, String)> {
-    let path = node.deploy.credentials.as_ref()?;
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse_credentials(&text),
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "can't read the node's credentials");
-            None
-        }
-    }
+/// The node's credentials, if `origin` is a master's: nobody else is shown them.
+pub(crate) fn credential_for(origin: &str, node: &NodeConfig) -> Option<Credential> {
+    is_master(origin, node).then(|| credential(node)).flatten()
 }
 
-fn parse_credentials(text: &str) -> Option<(String, String)> {
-    let (principal, secret) = text.trim().split_once(char::is_whitespace)?;
-    Some((principal.to_owned(), secret.trim().to_owned()))
+/// The node's credentials, for its own Mesos and for masters.
+pub(crate) fn credential(node: &NodeConfig) -> Option<Credential> {
+    let path = node.deploy.credentials.as_ref()?;
+    let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
+    let parsed = read.and_then(|text| Credential::parse(&text).map_err(|error| error.to_string()));
+    parsed.map_err(|error| tracing::warn!(path = %path.display(), %error, "can't read the node's credentials")).ok()
 }
 
 /// The origin (`http://host:port`) of an absolute URL; the port of the scheme is written out.

@@ -1,8 +1,12 @@
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and writes where it likes"
+)]
 
 use dcos_core::node::NodeConfig;
 
-use super::{acknowledged, is_allowed, is_master, jittered, origin_of, parse_credentials, redirect_of};
+use super::{acknowledged, credential, credential_for, is_allowed, is_master, jittered, origin_of, redirect_of};
 use crate::http::{Reply, Silence};
 use std::time::Duration;
 
@@ -62,7 +66,39 @@ fn waits_are_spread_between_half_and_all() {
 }
 
 #[test]
-fn credentials_are_a_line_of_two_words() {
-    assert_eq!(parse_credentials("node s3cret\n"), Some(("node".to_owned(), "s3cret".to_owned())));
-    assert_eq!(parse_credentials("node"), None);
+fn credentials_have_both_of_mesos_s_forms_and_are_shown_to_masters_only() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut node = node();
+    node.deploy.credentials = Some(file.path().to_owned());
+    for text in ["node s3cret\n", "{\"principal\": \"node\", \"secret\": \"s3cret\"}"] {
+        std::fs::write(file.path(), text).unwrap();
+        let found = credential(&node).unwrap();
+        assert_eq!((found.principal.as_str(), found.secret.as_str()), ("node", "s3cret"));
+    }
+    assert!(credential_for("http://10.0.0.1:5050", &node).is_some());
+    assert!(credential_for("http://10.0.0.7:80", &node).is_none(), "pings may go there, names may not");
+    std::fs::write(file.path(), "node").unwrap();
+    assert!(credential(&node).is_none());
+}
+
+/// Where Mesos asks for names, a node without one could never tell whether it is well.
+#[test]
+fn a_node_s_own_mesos_is_shown_its_credentials() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "node s3cret").unwrap();
+    let mut node = node();
+    node.mesos.port = port;
+    node.deploy.credentials = Some(file.path().to_owned());
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = server.accept().unwrap();
+        let mut request = [0; 2048];
+        let read = std::io::Read::read(&mut stream, &mut request).unwrap();
+        std::io::Write::write_all(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+        String::from_utf8_lossy(&request[..read]).to_lowercase()
+    });
+    crate::health::tasks::inhabitants(&node, false);
+    let request = asked.join().unwrap();
+    assert!(request.contains("authorization: basic bm9kztpzm2nyzxq="), "{request}");
 }

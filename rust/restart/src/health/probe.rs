@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use dcos_core::credentials::Credential;
 use dcos_core::node::NodeConfig;
 use serde_json::json;
 
 use super::judge::{self, Listing};
 use super::{Check, Finding, Prober, Question, Subject};
 use crate::http::{Asked, Http, Silence};
-use crate::outbox::{origin_of, redirect_of};
+use crate::outbox::{credential, credential_for, origin_of, redirect_of};
 
 /// How long one question may take. Mesos on this host answers in milliseconds; a metrics snapshot may be made to wait
 /// half a second, because Mesos hands out two in a second.
@@ -21,6 +22,8 @@ const SNAPSHOT_LIFE: Duration = Duration::from_millis(600);
 pub struct HttpProber {
     http: Http,
     node: NodeConfig,
+    /// Who we are to our own Mesos, where it asks for names.
+    own: Option<Credential>,
     snapshot: Option<(Instant, Asked)>,
 }
 
@@ -30,11 +33,11 @@ impl HttpProber {
     /// # Errors
     /// If no HTTP client can be made.
     pub fn new(node: &NodeConfig) -> Result<Self, Silence> {
-        Ok(Self { http: Http::new(DEADLINE)?, node: node.clone(), snapshot: None })
+        Ok(Self { http: Http::new(DEADLINE)?, node: node.clone(), own: credential(node), snapshot: None })
     }
 
     fn own(&self, path: &str) -> Asked {
-        self.http.get(&format!("{}{path}", self.node.origin()))
+        self.http.get(&format!("{}{path}", self.node.origin()), self.own.as_ref())
     }
 
     fn metrics(&mut self) -> Asked {
@@ -56,13 +59,17 @@ impl HttpProber {
         let query = id.map(|id| format!("?slave_id={id}")).unwrap_or_default();
         let address = std::net::SocketAddr::new(self.node.mesos.ip, self.node.mesos.port).to_string();
         for master in masters {
-            let mut asked = self.http.get(&format!("{master}/master/slaves{query}"));
+            let ask = |origin: &str| {
+                let who = credential_for(origin, &self.node);
+                self.http.get(&format!("{origin}/master/slaves{query}"), who.as_ref())
+            };
+            let mut asked = ask(&master);
             if let Ok(reply) = &asked
                 && reply.status == 307
                 && let Some(leader) = reply.location.as_deref().and_then(|location| redirect_of(&master, location))
             {
-                // No secrets go along, so that a master may name any leader.
-                asked = self.http.get(&format!("{leader}/master/slaves{query}"));
+                // Secrets go to masters that this node knows, so a master may name any leader.
+                asked = ask(&leader);
             }
             last = judge::listing(&asked, id, &address);
             if !matches!(last, Listing::Nobody(_)) {
@@ -96,7 +103,7 @@ impl Prober for HttpProber {
                 let health = self.http.post(
                     &format!("{}/master/api/v1", self.node.origin()),
                     &json!({"type": "GET_HEALTH"}),
-                    None,
+                    self.own.as_ref(),
                 );
                 judge::leading(&metrics, &health, &self.own("/master/slaves"), self.node.mesos.zk.is_none())
             }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::judge;
 use crate::http::Http;
+use crate::outbox::credential;
 use crate::plan::Doomed;
 
 /// The asker is `begin`, which others wait for.
@@ -25,7 +26,8 @@ pub(crate) struct Inhabitants {
 /// its work directory is to be wiped.
 pub(crate) fn inhabitants(node: &NodeConfig, clean: bool) -> Inhabitants {
     let unknown = |why: String| Inhabitants { doomed: Doomed::Unknown(why), agent_id: None };
-    let asked = Http::new(DEADLINE).and_then(|http| http.get(&format!("{}/slave(1)/state", node.origin())));
+    let url = format!("{}/slave(1)/state", node.origin());
+    let asked = Http::new(DEADLINE).and_then(|http| http.get(&url, credential(node).as_ref()));
     match asked {
         Ok(reply) if reply.status == 200 => {
             let state = reply.json();
