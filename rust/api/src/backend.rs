@@ -17,6 +17,7 @@ use crate::types::deploy::{
     Deployments, Halt, HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
 };
 use crate::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
+use crate::types::pins::{PinRequest, Pins, UnpinRequest};
 use crate::types::pkg::{
     Active, AvailablePackages, CareRequest, FetchRequest, GcRequest, Job, Jobs, LocalPackages, NodeState, PackageDetail,
 };
@@ -178,6 +179,15 @@ pub trait DeployBackend: Send + Sync + 'static {
 
     /// Clears one halt; answers those that still stand.
     fn resume(&self, request: ResumeRequest, by: Principal) -> Answer<Halts>;
+
+    /// What is pinned.
+    fn pins(&self) -> Answer<Pins>;
+
+    /// Leaves a node or a group as it is; answers what is pinned now.
+    fn pin(&self, request: PinRequest, by: Principal) -> Answer<Pins>;
+
+    /// Takes a pin out; 404 if there is none.
+    fn unpin(&self, request: UnpinRequest, by: Principal) -> Answer<Pins>;
 
     /// Takes in a monitor's heartbeat.
     fn pulse(&self, by: Principal) -> Answer<PulseAnswer>;

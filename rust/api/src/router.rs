@@ -18,7 +18,7 @@ use crate::answer::{Failure, Said, ok, problem};
 use crate::authorization::Access;
 use crate::available::Available;
 use crate::backend::{DeployBackend, Leader, NodeBackend, ProvisionBackend};
-use crate::handlers::{deploy, pkg, provision, restart};
+use crate::handlers::{deploy, pins, pkg, provision, restart};
 use crate::openapi;
 use crate::origin;
 use crate::parts::{Controller, Parts, Provisioner};
@@ -164,6 +164,9 @@ fn endpoint(app: &App, route: &'static Route) -> MethodRouter<App> {
         Operation::Deploy(Deploy::Token) => on(filter, deploy::token),
         Operation::Deploy(Deploy::Join) => on(filter, deploy::join),
         Operation::Deploy(Deploy::WhoAmI) => on(filter, deploy::who_am_i),
+        Operation::Deploy(Deploy::Pins) => on(filter, pins::list),
+        Operation::Deploy(Deploy::Pin) => on(filter, pins::pin),
+        Operation::Deploy(Deploy::Unpin) => on(filter, pins::unpin),
         Operation::Deploy(Deploy::Ui) => on(filter, ui::page),
         Operation::Provision(routes::Provision::Slaves) => on(filter, provision::slaves),
         Operation::Provision(routes::Provision::Slave) => on(filter, provision::slave),

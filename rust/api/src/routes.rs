@@ -81,6 +81,9 @@ pub enum Deploy {
     Join,
     WhoAmI,
     Ui,
+    Pins,
+    Pin,
+    Unpin,
 }
 
 /// What the endpoints of provisioning do.
@@ -163,6 +166,7 @@ pub const ROUTES: &[Route] = &[
     get("/deploy/desired", Operation::Deploy(Deploy::Desired)),
     get("/deploy/audit", Operation::Deploy(Deploy::Audit)),
     get("/deploy/metrics", Operation::Deploy(Deploy::Metrics)),
+    get("/deploy/pins", Operation::Deploy(Deploy::Pins)),
     admin_get("/deploy/backup", Operation::Deploy(Deploy::Backup)),
     post("/deploy/restore", Admin, Operation::Deploy(Deploy::Restore)),
     open_post("/deploy/join", Operation::Deploy(Deploy::Join)),
@@ -174,6 +178,8 @@ pub const ROUTES: &[Route] = &[
     post("/deploy/pulse", Monitor, Operation::Deploy(Deploy::Pulse)),
     post("/deploy/deployments", Operator, Operation::Deploy(Deploy::Create)),
     post("/deploy/deployments/{id}/{command}", Operator, Operation::Deploy(Deploy::Command)),
+    post("/deploy/pin", Operator, Operation::Deploy(Deploy::Pin)),
+    post("/deploy/unpin", Operator, Operation::Deploy(Deploy::Unpin)),
     post("/deploy/resume", Admin, Operation::Deploy(Deploy::Resume)),
     health("/provision/health"),
     openapi("/provision/openapi.json"),

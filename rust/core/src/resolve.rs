@@ -34,7 +34,14 @@ pub enum Change {
     Uninstall(Uninstall),
     /// Exactly these sets, by group; other groups are left alone.
     Set(BTreeMap<String, PackageSet>),
+    /// No other set at all: every node keeps its own, and does what the strategy has after the restarts.
+    Keep(Keep),
 }
+
+/// No other set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Keep {}
 
 /// Another Mesos.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -109,6 +116,9 @@ pub fn resolve(change: &Change, facts: Facts<'_>) -> Result<Resolution, Vec<Find
             Some(set) => Resolution::Target(set.clone()),
             None => Resolution::LeftOut(format!("the change names no set for group `{}`", facts.group)),
         },
+        Change::Keep(_) if facts.current.is_empty() => Resolution::LeftOut("no set is active there".to_owned()),
+        // What it runs already is not resolved again: an old package may be offered by nobody any more.
+        Change::Keep(_) => return Ok(Resolution::Target(facts.current.clone())),
     };
     let Resolution::Target(set) = &resolution else { return Ok(resolution) };
     let mut findings: Vec<Finding> = set.iter().filter_map(|id| facts.missing(id)).collect();

@@ -9,9 +9,10 @@ use dcos_core::{ExitCode, Problem};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use crate::desk::Desk;
 use crate::member::refusal;
 use crate::shell::DeployHandle;
-use crate::state::{Desk, Fact, Paused, State};
+use crate::state::{Fact, Paused, State};
 
 /// The format of backups that this release writes and reads.
 const FORMAT: u32 = 1;

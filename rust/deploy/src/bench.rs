@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use dcos_api::types::deploy::{CreateDeployment, Deployment, DeploymentCommand, DeploymentNode, Strategy, Targets};
 use dcos_core::attempt::{AttemptReport, AttemptState};
-use dcos_core::resolve::Change;
+use dcos_core::resolve::{Change, Keep};
+use dcos_core::validate::Finding;
 use dcos_core::{ExitCode, PackageSet, Problem, Role};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::controller::next;
 use crate::event::{Action, Answer, Event, Fetching, Now, Order, Outcome, ReplyTo, Request, Seen, Ticket, Trouble};
-use crate::plan::{Look, Observed, plan};
+use crate::plan::{Draft, Look, Observed, plan};
+use crate::registry::Demands;
 use crate::state::{Fact, State};
 use crate::{store, view};
 
@@ -34,6 +36,10 @@ pub(crate) struct Bench {
     /// What became of orders.
     pub(crate) replies: BTreeMap<ReplyTo, Result<Outcome, Problem>>,
     pub(crate) catch_ups: Vec<(u64, Vec<String>)>,
+    /// How often the registry was asked for.
+    pub(crate) registry_reads: usize,
+    /// What it says, at once.
+    pub(crate) demands: Option<Demands>,
     pub(crate) nodes: Vec<Seen>,
     newest: ReplyTo,
 }
@@ -62,7 +68,18 @@ impl Bench {
         let nodes = nodes.map(|(node, master)| Seen { node, alive: true, master }).collect();
         let (state, asked) = (State::default(), Vec::new());
         let (replies, catch_ups) = (BTreeMap::new(), Vec::new());
-        let mut bench = Self { state, now: 0, log: Vec::new(), asked, replies, catch_ups, nodes, newest: 0 };
+        let mut bench = Self {
+            state,
+            now: 0,
+            log: Vec::new(),
+            asked,
+            replies,
+            catch_ups,
+            registry_reads: 0,
+            demands: Some(Ok(Vec::new())),
+            nodes,
+            newest: 0,
+        };
         bench.tell(Event::TookOffice);
         bench.list();
         bench
@@ -82,26 +99,41 @@ impl Bench {
         bench
     }
 
-    pub(crate) fn create(&mut self, json: &str, targets: Targets) -> Result<Outcome, Problem> {
+    /// What comes of a plan for the same.
+    pub(crate) fn plan(&self, json: &str, targets: Targets) -> Result<Draft, Vec<Finding>> {
         let groups = [Role::Master, Role::Agent].map(|role| (format!("{role}s"), set("1.11.0", role)));
-        let change = Change::Set(groups.into_iter().collect());
+        self.planned(Change::Set(groups.into_iter().collect()), json, targets)
+    }
+
+    fn planned(&self, change: Change, json: &str, targets: Targets) -> Result<Draft, Vec<Finding>> {
         let request = CreateDeployment { change, targets, strategy: strategy(json), dry_run: false };
         let observed = |seen: &Seen| {
             let role = if seen.master { Role::Master } else { Role::Agent };
             let old = set("1.10.0", role);
             let local = old.iter().cloned().chain(["mesos--1.11.0".parse().unwrap()]).collect();
-            let available = Ok(Arc::default());
-            let look = Look { group: format!("{role}s"), active: Some(old), local, available, busy: None };
+            let (available, group) = (Ok(Arc::default()), format!("{role}s"));
+            let pinned = self.state.desk.pinned(&seen.node, &group);
+            let look = Ok(Look { group, active: Some(old), local, available, busy: None });
             let (node, url, attributes) = (seen.node.clone(), format!("http://{}", seen.node), BTreeMap::new());
-            Observed { node, url, role, attributes, alive: seen.alive, host: seen.node == "m0:5050", look: Ok(look) }
+            Observed { node, url, role, attributes, alive: seen.alive, host: seen.node == "m0:5050", pinned, look }
         };
         let cluster: Vec<Observed> = self.nodes.iter().map(observed).collect();
-        let mut draft = plan(&request, &cluster).unwrap();
+        plan(&request, &cluster)
+    }
+
+    pub(crate) fn create(&mut self, json: &str, targets: Targets) -> Result<Outcome, Problem> {
+        let mut draft = self.plan(json, targets).unwrap();
         // Nodes would have to fetch it: in `plan` it counts as local only so that no repository is needed here.
         for node in draft.nodes.iter_mut().filter(|node| node.left.is_none()) {
             node.fetch = vec!["mesos--1.11.0".parse().unwrap()];
         }
         self.order(Order::Create(Box::new(draft))).unwrap()
+    }
+
+    /// Asks for chores without another set.
+    pub(crate) fn keep(&mut self, json: &str) -> Result<Result<Outcome, Problem>, Vec<Finding>> {
+        let draft = self.planned(Change::Keep(Keep {}), json, Targets::default())?;
+        Ok(self.order(Order::Create(Box::new(draft))).unwrap())
     }
 
     pub(crate) fn clock(&self) -> Now {
@@ -115,6 +147,7 @@ impl Bench {
         if !step.facts.is_empty() {
             self.log.push(store::encode(&step.facts).unwrap());
         }
+        let mut reads = 0;
         for action in step.actions {
             match action {
                 Action::Ask { deployment, index, token, request, .. } => {
@@ -122,7 +155,14 @@ impl Bench {
                 }
                 Action::Reply(to, outcome) => drop(self.replies.insert(to, outcome)),
                 Action::CatchUp { deployment, nodes } => self.catch_ups.push((deployment, nodes)),
+                Action::ReadRegistry => reads += 1,
             }
+        }
+        self.registry_reads += reads;
+        if reads > 0
+            && let Some(demands) = self.demands.clone()
+        {
+            self.tell(Event::Registry(demands));
         }
     }
 
@@ -204,7 +244,7 @@ impl Bench {
             self.answer(&node, Answer::Fetch(Ok(Fetching::Done)));
         }
         for node in self.open("Validate") {
-            self.answer(&node, Answer::Validated(Ok(())));
+            self.answer(&node, Answer::Validated(Ok(Vec::new())));
         }
     }
 

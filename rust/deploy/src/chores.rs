@@ -5,12 +5,13 @@
 
 use dcos_api::types::deploy::Chore;
 
+use crate::desk::Desk;
 use crate::event::{Fetching, Now, Request, Trouble};
 use crate::gate::is_dead;
 use crate::member::Node;
 use crate::members::Shelf;
 use crate::rollout::{Sweep, finish};
-use crate::state::{Desk, Member, Rollout, Stage, Work};
+use crate::state::{Member, Rollout, Stage, Work};
 
 /// How often a node is asked for a chore in vain before it is left undone.
 const TRIES: u32 = 3;
@@ -21,6 +22,11 @@ pub(crate) fn begin(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
         desk.enter(rollout, index, Stage::Tidying, String::new(), now);
         rollout.members.edit(index).work = Work::default();
     }
+}
+
+/// Chores in words.
+pub(crate) fn named(chores: &[Chore]) -> String {
+    chores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Asks whoever is due; ends the deployment once all are done.

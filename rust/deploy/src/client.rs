@@ -7,7 +7,7 @@ use std::time::Duration;
 use dcos_api::types::deploy::PlannedNode;
 use dcos_api::types::pkg::{AvailablePackages, FetchPackage, FetchRequest, Job, JobState, NodeState, ValidateRequest};
 use dcos_api::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartStatus};
-use dcos_core::validate::Report;
+use dcos_core::validate::{NO_WAY_BACK, Report};
 use dcos_core::{PackageId, Problem};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
@@ -179,6 +179,7 @@ impl NodeClient {
         let answer: BeginAnswer = self.post(url, "/restart/begin", &body, SLOW).await?;
         node.tasks_lost = Some(answer.plan.tasks_lost);
         node.absence_estimate_ms = answer.plan.absence_estimate_ms;
+        node.notes = answer.plan.notes;
         Ok(())
     }
 
@@ -332,9 +333,11 @@ fn fetching(job: Job) -> Fetching {
     }
 }
 
-fn valid(report: Report) -> Result<(), Trouble> {
+/// What a valid set should be known for.
+fn valid(report: Report) -> Result<Vec<String>, Trouble> {
     if report.valid {
-        return Ok(());
+        let way_back = report.notes.into_iter().filter(|note| note.code == NO_WAY_BACK);
+        return Ok(way_back.map(|note| note.message).collect());
     }
     let mut problem = Problem::new(dcos_core::ExitCode::Refused, "invalid-set", "the set can't work there");
     problem.problems = report.problems;

@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use crate::desk::Desk;
 use crate::event::{Action, Event, Now, Outcome, Request, Seen, Step};
 use crate::member::{self, TICKET_LIFE};
 use crate::orders;
 use crate::rollout;
-use crate::state::{Desk, Ending, Fact, Inventory, Phase, Presence, Rollout, Stage, State, Work};
+use crate::state::{Ending, Fact, Inventory, Phase, Presence, Rollout, Stage, State, Work};
 
 /// For how many questions a millisecond tokens are told apart across terms: two to the power of this.
 const TOKEN_BITS: u32 = 16;
@@ -33,6 +34,10 @@ pub fn next(mut state: State, event: Event, now: Now) -> (State, Step) {
             rollouts.values_mut().for_each(|rollout| rollout.swept = None);
             advance_all(rollouts, desk, now);
             catch_up(rollouts, desk);
+        }
+        Event::Registry(demands) => {
+            desk.registry_read(demands, now);
+            advance_all(rollouts, desk, now);
         }
         Event::Answered { deployment, index, token, answer } => {
             if let Some(rollout) = rollouts.get_mut(&deployment)

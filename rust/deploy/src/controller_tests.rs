@@ -28,11 +28,11 @@ fn nothing_restarts_before_everything_is_fetched_and_found_to_work_everywhere() 
     assert!(bench.open("Validate").is_empty());
     assert_eq!(bench.answer("a1:5051", Answer::Fetch(Ok(Fetching::Done))), Request::Job("j1".to_owned()));
     assert_eq!(bench.open("Validate").len(), 3);
-    bench.answer("a1:5051", Answer::Validated(Ok(())));
-    bench.answer("a0:5051", Answer::Validated(Ok(())));
+    bench.answer("a1:5051", Answer::Validated(Ok(Vec::new())));
+    bench.answer("a0:5051", Answer::Validated(Ok(Vec::new())));
     assert_eq!(bench.node("a1:5051").detail, "waits for m0:5050 to say whether the set can work");
     assert!(bench.open("Begin").is_empty());
-    bench.answer("m0:5050", Answer::Validated(Ok(())));
+    bench.answer("m0:5050", Answer::Validated(Ok(Vec::new())));
     assert_eq!(bench.open("Begin"), ["m0:5050"]);
 }
 
@@ -133,7 +133,7 @@ fn every_refusal_of_the_set_is_heard_before_the_deployment_is_refused() {
     }
     bench.answer("a0:5051", Answer::Validated(Err(refused("invalid-set"))));
     assert!(!bench.shown().state.is_final());
-    bench.answer("m0:5050", Answer::Validated(Ok(())));
+    bench.answer("m0:5050", Answer::Validated(Ok(Vec::new())));
     bench.answer("a1:5051", Answer::Validated(Err(refused("invalid-set"))));
     let shown = bench.shown();
     assert_eq!((shown.state, shown.changed), (DeploymentState::Failed, false));
@@ -432,4 +432,17 @@ fn chores_come_last_and_one_that_fails_fails_nothing() {
         (DeploymentState::Done, "2 nodes have the new set, 1 with chores left undone")
     );
     assert_eq!(bench.node("a1:5051").detail, "`verify` was left undone: `mesos--1.11.0`: bin/mesos-agent differs");
+}
+
+#[test]
+fn what_a_node_says_of_a_set_that_can_work_is_kept_and_told() {
+    let mut bench = Bench::deploying(0, 1, "{}");
+    bench.answer("a0:5051", Answer::Fetch(Ok(Fetching::Done)));
+    let note = "once the agent has run with this set, generation 1 would not accept its checkpoint".to_owned();
+    bench.answer("a0:5051", Answer::Validated(Ok(vec![note.clone()])));
+    bench.successor();
+    assert_eq!(bench.node("a0:5051").notes, std::slice::from_ref(&note));
+    let events = view::events(&bench.state, 0).events;
+    let told = events.iter().find(|event| event.kind == "node-note").unwrap();
+    assert_eq!((told.node.as_deref(), told.text.as_str()), (Some("a0:5051"), note.as_str()));
 }

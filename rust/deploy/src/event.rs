@@ -3,11 +3,13 @@
 use std::fmt;
 
 use dcos_api::types::deploy::{DeploymentCommand, Halt};
+use dcos_api::types::pins::{PinRequest, Pinned};
 use dcos_core::attempt::{AttemptReport, Ping};
 use dcos_core::{PackageId, PackageSet, Problem};
 use jiff::Timestamp;
 
 use crate::plan::Draft;
+use crate::registry::Demands;
 use crate::state::Fact;
 
 /// The time, twice. Deadlines use the clock that never jumps; records and windows use the one on the wall.
@@ -34,6 +36,8 @@ pub enum Event {
     Tick,
     /// What the leading master and the masters themselves said just now.
     Inventory(Vec<Seen>),
+    /// What the masters' registry demands, or why it can't be read: the answer to [`Action::ReadRegistry`].
+    Registry(Demands),
     /// A node answered a question, or did not.
     Answered {
         /// The deployment.
@@ -76,6 +80,10 @@ pub enum Order {
     Pulse,
     /// A node has news of an attempt.
     Ping(Ping),
+    /// Leave a node or a group as it is.
+    Pin(PinRequest),
+    /// Leave it so no more.
+    Unpin(Pinned),
     /// Put a document of another part in the place of the one before it.
     Keep(Keep),
 }
@@ -159,8 +167,8 @@ pub enum Fetching {
 pub enum Answer {
     /// To [`Request::Fetch`], [`Request::Remove`], [`Request::Verify`], [`Request::Gc`] and [`Request::Job`].
     Fetch(Result<Fetching, Trouble>),
-    /// To [`Request::Validate`].
-    Validated(Result<(), Trouble>),
+    /// To [`Request::Validate`]: what does not forbid the set but should be known.
+    Validated(Result<Vec<String>, Trouble>),
     /// To [`Request::Begin`].
     Begun(Result<Ticket, Trouble>),
     /// To [`Request::Go`].
@@ -220,6 +228,8 @@ pub enum Action {
         /// The question.
         request: Request,
     },
+    /// Read what the masters' registry demands. [`Event::Registry`] comes of it, also when it can't be read.
+    ReadRegistry,
     /// Tell whoever gave an order what came of it.
     Reply(ReplyTo, Result<Outcome, Problem>),
     /// Deploy the change of a finished deployment to nodes that were dead then and are back.

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use crate::desk::Desk;
 use crate::event::Now;
-use crate::state::{Desk, Phase, Rollout};
+use crate::state::{Phase, Rollout};
 use crate::strategy;
 
 /// How long an agent must have been away from the master's list before it counts as dead, in milliseconds: longer than

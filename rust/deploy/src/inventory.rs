@@ -11,9 +11,16 @@ use tokio::task::JoinSet;
 
 use crate::client::NodeClient;
 use crate::event::{Seen, Trouble};
+use crate::registry::Demands;
 
 /// How long the master may take to list its agents.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Where a master says what is in its registry.
+const REGISTRY: &str = "/registrar(1)/registry";
+
+/// How long it may take over that: every agent is in there.
+const REGISTRY_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A node of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +126,17 @@ impl Inventory {
         }
     }
 
+    /// What the registry of the masters demands of each of them.
+    ///
+    /// # Errors
+    /// Why that can't be told, in words.
+    pub async fn demands(&self) -> Demands {
+        let Source::Master(master) = &self.source else { return Err("there is no master to ask".to_owned()) };
+        let read: Result<Registry, Trouble> = self.client.get(&master.own_url, REGISTRY, REGISTRY_DEADLINE).await;
+        let registry = read.map_err(|trouble| trouble.to_string())?;
+        Ok(registry.minimum_capabilities.into_iter().map(|demand| demand.capability).collect())
+    }
+
     async fn of_nodes(&self, nodes: Vec<(String, String, Role)>) -> Vec<Listed> {
         let mut asked = JoinSet::new();
         for (node, url, role) in nodes {
@@ -175,6 +193,18 @@ struct Slaves {
     /// Known from before the master's restart, and not registered again yet.
     #[serde(default)]
     recovered_slaves: Vec<Slave>,
+}
+
+/// The answer of [`REGISTRY`], as far as it matters here.
+#[derive(Debug, Deserialize)]
+struct Registry {
+    #[serde(default)]
+    minimum_capabilities: Vec<Demand>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Demand {
+    capability: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,12 +4,13 @@
 //!
 //! - [`plan`]: from a request and what the nodes say to a draft of a deployment, or every reason why not
 //! - [`strategy`]: waves, limits and windows, and whether a strategy can work at all
-//! - [`state`]: what the controller knows, and the facts that it is rebuilt from
+//! - [`state`]: what the controller knows, and the facts that it is rebuilt from; `desk`: what it has at hand
 //! - [`event`]: what the controller is told, and what it wants done
 //! - [`controller`]: `next(state, event, now) -> (state, step)`; [`rollout`] takes a deployment forward,
 //!   [`rollback`] back, [`member`] a node in it; [`gate`] says why nothing may start now; [`orders`] carries out what
 //!   people say: commands, halts, pulses
 //! - `chores`: what is done on nodes once all of them had their turn
+//! - [`pins`]: what is left as it is; [`registry`]: whether masters may go back to an older Mesos
 //! - `members`: the nodes of a deployment, filed so that no answer costs a look at all of them
 //! - [`view`]: the state as others see it, with the reason for everything that waits
 //! - [`store`]: where facts are kept; [`zookeeper`]: the log where there is more than one master
@@ -29,6 +30,7 @@ mod bench;
 mod chores;
 pub mod client;
 pub mod controller;
+mod desk;
 pub mod event;
 pub mod gate;
 pub mod inventory;
@@ -36,7 +38,9 @@ pub mod join;
 pub mod member;
 mod members;
 pub mod orders;
+pub mod pins;
 pub mod plan;
+pub mod registry;
 pub mod rollback;
 pub mod rollout;
 pub mod shell;

@@ -9,10 +9,11 @@ use dcos_api::types::deploy::OnFailure;
 use dcos_core::attempt::{Answer as Check, AttemptReport, AttemptState};
 use dcos_core::{PackageSet, Problem, Role};
 
+use crate::desk::Desk;
 use crate::event::{Answer, Fetching, Now, Request, Ticket, Trouble};
 use crate::gate;
 use crate::members::{Editing, Shelf};
-use crate::state::{Desk, Rollout, Stage, Work};
+use crate::state::{Rollout, Stage, Work};
 
 /// How long to wait before a node is asked again how far it is, in milliseconds. Pings hasten it.
 pub const POLL: u64 = 1_000;
@@ -155,11 +156,14 @@ impl Node<'_> {
         }
     }
 
-    fn validated(&mut self, answer: Result<(), Trouble>) {
+    fn validated(&mut self, answer: Result<Vec<String>, Trouble>) {
         match answer {
-            Ok(()) => {
+            Ok(notes) => {
+                notes.iter().for_each(|note| self.tell("node-note", note.clone()));
                 self.enter(Stage::Ready, "");
-                self.edit().work = Work::default();
+                let mut member = self.edit();
+                member.notes = notes;
+                member.work = Work::default();
             }
             Err(Trouble::Unreachable(why)) => self.again(RETRY, Some(why)),
             Err(trouble @ Trouble::Refused(_)) => {

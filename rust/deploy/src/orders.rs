@@ -6,13 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dcos_api::types::deploy::{DeploymentCommand, Halt};
 use dcos_core::attempt::Ping;
+use dcos_core::resolve::Change;
 use dcos_core::{ExitCode, Problem};
 
+use crate::desk::Desk;
 use crate::event::{Action, Keep, Now, Order, Outcome, ReplyTo};
 use crate::member::{self, refusal};
 use crate::plan::Draft;
-use crate::state::{DEPLOYMENTS, Desk, Ending, Fact, Header, Member, Paused, Phase, Rollout, Stage, Stop, Work};
-use crate::{rollback, rollout};
+use crate::state::{DEPLOYMENTS, Ending, Fact, Header, Member, Paused, Phase, Rollout, Stage, Stop, Work};
+use crate::{chores, pins, rollback, rollout};
 
 type Rollouts = BTreeMap<u64, Rollout>;
 
@@ -35,6 +37,8 @@ pub(crate) fn carry_out(
             Ok(Outcome::Done)
         }
         Order::Ping(ping) => pinged(rollouts, desk, &ping, now),
+        Order::Pin(request) => pins::pin(rollouts, desk, request, by, now),
+        Order::Unpin(what) => pins::unpin(desk, &what, by.as_deref(), now),
         Order::Keep(change) => keep(desk, change),
     };
     desk.actions.push(Action::Reply(reply, outcome));
@@ -65,6 +69,9 @@ fn create(rollouts: &mut Rollouts, desk: &mut Desk, draft: Draft, by: Option<&st
     if let Some((other, node)) = in_the_way(rollouts, &nodes, 0) {
         return Err(running(other, node));
     }
+    // A pin may have been set since the plan was made.
+    let meant = draft.nodes.iter().filter(|node| node.left.is_none());
+    pins::refused(desk, meant.map(|node| (node.node.as_str(), node.group.as_str())), "change every node of the plan")?;
     let number = rollouts.last_key_value().map_or(1, |(newest, _)| newest + 1);
     let header = Header {
         number,
@@ -83,6 +90,8 @@ fn create(rollouts: &mut Rollouts, desk: &mut Desk, draft: Draft, by: Option<&st
         created_by: by.map(str::to_owned),
         finished_at: None,
     };
+    let keeps = matches!(header.change, Change::Keep(_));
+    let first = if keeps { Stage::Settled } else { Stage::Waiting };
     let member = |node: crate::plan::Planned| Member {
         node: node.node,
         url: node.url,
@@ -91,7 +100,7 @@ fn create(rollouts: &mut Rollouts, desk: &mut Desk, draft: Draft, by: Option<&st
         from: node.from,
         to: node.to,
         fetch: node.fetch,
-        stage: if node.left.is_some() { Stage::Skipped } else { Stage::Waiting },
+        stage: if node.left.is_some() { Stage::Skipped } else { first },
         back: false,
         touched: false,
         tries: 0,
@@ -101,6 +110,7 @@ fn create(rollouts: &mut Rollouts, desk: &mut Desk, draft: Draft, by: Option<&st
         late: node.left.as_ref().is_some_and(|left| left.late),
         detail: node.left.map_or_else(String::new, |left| left.reason),
         log: Vec::new(),
+        notes: Vec::new(),
         updated_at: now.wall,
         work: Work::default(),
     };
@@ -112,7 +122,11 @@ fn create(rollouts: &mut Rollouts, desk: &mut Desk, draft: Draft, by: Option<&st
     let nodes: usize = rollout.header.waves.iter().map(Vec::len).sum();
     let text = format!("{} asked for it: {nodes} nodes in {waves} waves", name(by));
     desk.tell("deployment-created", (Some(rollout.id()), None), text, now);
-    if waves == 0 {
+    if keeps {
+        // Nothing restarts: what is done after the restarts is all there is to do.
+        chores::begin(&mut rollout, desk, now);
+        rollout::enter(&mut rollout, Phase::Tidying, desk, now);
+    } else if waves == 0 {
         rollout::end(&mut rollout, Ending::Done, "every node has the set already".to_owned(), desk, now);
     } else {
         rollout::advance(&mut rollout, desk, now);
@@ -180,6 +194,9 @@ fn command(
         }
         (DeploymentCommand::Rollback, phase) => {
             let reason = format!("rolled back by {}", name(by));
+            let changed = member::changed_nodes(rollout).into_iter().map(|index| &rollout.members[index]);
+            let changed = changed.map(|member| (member.node.as_str(), member.group.as_str()));
+            pins::refused(desk, changed, &format!("rollback deployment `{}`", rollout.id()))?;
             rollout.header.paused = None;
             if matches!(phase, Phase::Ended(_)) {
                 let changed = member::changed_nodes(rollout);
@@ -244,7 +261,9 @@ fn retry(rollout: &mut Rollout, desk: &mut Desk, now: Now) -> Result<(), Problem
     };
     // Only what has a turn in a wave can have it again; the late ones of the plan never had one.
     let planned: BTreeSet<usize> = rollout.header.waves.iter().flatten().copied().collect();
-    let indexes: Vec<usize> = planned.into_iter().filter(|index| again(&rollout.members[*index])).collect();
+    let is_free = |member: &Member| desk.pinned(&member.node, &member.group).is_none();
+    let is_meant = |index: &usize| again(&rollout.members[*index]) && is_free(&rollout.members[*index]);
+    let indexes: Vec<usize> = planned.into_iter().filter(is_meant).collect();
     if indexes.is_empty() {
         return Err(not_now(rollout, DeploymentCommand::Retry, "no node of it failed"));
     }

@@ -12,7 +12,7 @@ use dcos_core::resolve::{self, Change, Facts, Resolution};
 use dcos_core::validate::Finding;
 use dcos_core::{PackageId, PackageSet, PkgInfo, Role};
 
-use crate::strategy;
+use crate::{registry, strategy};
 
 /// A node of the cluster, as it was found.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Observed {
     pub alive: bool,
     /// Whether the controller itself runs in it.
     pub host: bool,
+    /// Why it is left as it is, if it is pinned.
+    pub pinned: Option<String>,
     /// What it says of itself, or why it says nothing.
     pub look: Result<Look, String>,
 }
@@ -129,6 +131,9 @@ fn finding(code: &str, message: String) -> Finding {
 /// `attempt-running`, and those of [`dcos_core::resolve`].
 pub fn plan(request: &CreateDeployment, cluster: &[Observed]) -> Result<Draft, Vec<Finding>> {
     let mut problems = strategy::check(&request.strategy);
+    if keeps(request) && request.strategy.after.is_empty() {
+        problems.push(finding("bad-strategy", "every node keeps its set, and `after` names nothing to do".to_owned()));
+    }
     problems.extend(unknown_targets(request, cluster));
     if !problems.is_empty() {
         return Err(problems);
@@ -146,7 +151,10 @@ pub fn plan(request: &CreateDeployment, cluster: &[Observed]) -> Result<Draft, V
     }
     let changed_masters = |node: &Planned| node.role == Role::Master && node.left.is_none();
     let fits_masters = |node: &Planned| node.role == Role::Master && node.left.as_ref().is_some_and(Left::is_done);
-    let changes_masters = nodes.iter().any(|(_, node)| changed_masters(node));
+    if let Some((master, found)) = overtaken(cluster, &nodes) {
+        findings.add(&master, found);
+    }
+    let changes_masters = !keeps(request) && nodes.iter().any(|(_, node)| changed_masters(node));
     let may_change_masters =
         matches!(request.change, Change::Upgrade(_)) || nodes.iter().any(|(_, node)| fits_masters(node));
     for master in silent {
@@ -169,8 +177,13 @@ pub fn plan(request: &CreateDeployment, cluster: &[Observed]) -> Result<Draft, V
     // The master that hosts the controller comes last among masters, so that a leader changes once at most.
     nodes.sort_by_key(|(host, node)| (node.role == Role::Agent, *host));
     let nodes: Vec<Planned> = nodes.into_iter().map(|(_, node)| node).collect();
-    let (waves, master_waves) = waves(&request.strategy, &nodes).map_err(|finding| vec![finding])?;
-    let whole_groups = request.targets.nodes.is_empty()
+    let (waves, master_waves) = match keeps(request) {
+        // Nobody is away because of it, so nobody waits for anybody.
+        true => (vec![(0..nodes.len()).filter(|index| nodes[*index].left.is_none()).collect()], 0),
+        false => waves(&request.strategy, &nodes).map_err(|finding| vec![finding])?,
+    };
+    let whole_groups = !keeps(request)
+        && request.targets.nodes.is_empty()
         && request.targets.attributes.is_empty()
         && request.strategy.exclude.is_empty();
     let (change, strategy) = (request.change.clone(), request.strategy.clone());
@@ -185,6 +198,22 @@ impl Left {
 }
 
 const HAS_IT: &str = "it has the set already";
+
+fn keeps(request: &CreateDeployment) -> bool {
+    matches!(request.change, Change::Keep(_))
+}
+
+/// A pinned master that agents would get a newer Mesos than: masters come first, so these must wait for it.
+fn overtaken(cluster: &[Observed], nodes: &[(bool, Planned)]) -> Option<(String, Finding)> {
+    let agents = || nodes.iter().map(|(_, node)| node).filter(|node| node.role == Role::Agent && node.left.is_none());
+    let pinned = cluster.iter().filter(|node| node.role == Role::Master && node.pinned.is_some());
+    let mut sets = pinned.filter_map(|node| Some((node, node.look.as_ref().ok()?.active.as_ref()?)));
+    let (master, _) = sets.find(|(_, set)| agents().any(|agent| registry::is_older(set, &agent.to)))?;
+    let why = master.pinned.as_deref().unwrap_or_default();
+    let message = format!("agents would get a newer Mesos than this master, which stays as it is: {why}");
+    let hint = Some("take the pin out with `dcos deploy unpin`, or leave the agents as they are too".to_owned());
+    Some((master.node.clone(), Finding { hint, ..finding("pinned-master", message) }))
+}
 
 fn unknown_targets(request: &CreateDeployment, cluster: &[Observed]) -> Vec<Finding> {
     let unknown = |what: &str, name: &String| finding("unknown-target", format!("there is no {what} `{name}`"));
@@ -224,10 +253,16 @@ fn planned(request: &CreateDeployment, observed: &Observed) -> Result<Planned, V
     if request.strategy.exclude.contains(&observed.node) {
         return Ok(left(&nothing, group, "the strategy excludes it".to_owned(), false));
     }
+    if let Some(why) = &observed.pinned {
+        let active = observed.look.as_ref().ok().and_then(|look| look.active.as_ref());
+        return Ok(left(active.unwrap_or(&nothing), group, why.clone(), false));
+    }
+    // Who is away keeps its set too: nothing is to be caught up.
+    let catch_up = !keeps(request);
     let look = match &observed.look {
         Ok(look) if observed.alive => look,
-        Ok(_) => return Ok(left(&nothing, group, "the master does not list it as active".to_owned(), true)),
-        Err(why) => return Ok(left(&nothing, group, format!("it does not answer: {why}"), true)),
+        Ok(_) => return Ok(left(&nothing, group, "the master does not list it as active".to_owned(), catch_up)),
+        Err(why) => return Ok(left(&nothing, group, format!("it does not answer: {why}"), catch_up)),
     };
     if let Some(attempt) = &look.busy {
         let message = format!("the attempt `{attempt}` is under way there");
@@ -252,7 +287,7 @@ fn planned(request: &CreateDeployment, observed: &Observed) -> Result<Planned, V
     })?;
     Ok(match resolution {
         Resolution::LeftOut(reason) => left(active, group, reason, false),
-        Resolution::Target(to) if to == *active => left(active, group, HAS_IT.to_owned(), false),
+        Resolution::Target(to) if to == *active && !keeps(request) => left(active, group, HAS_IT.to_owned(), false),
         Resolution::Target(to) => {
             let fetch = to.iter().filter(|id| !look.local.contains(id)).cloned().collect();
             Planned { to, fetch, left: None, ..left(active, group, String::new(), false) }
@@ -264,7 +299,7 @@ fn brought_along(change: &Change) -> Vec<PackageId> {
     match change {
         Change::Install(install) => install.configs.values().cloned().collect(),
         Change::Uninstall(uninstall) => uninstall.configs.values().cloned().collect(),
-        Change::Upgrade(_) | Change::Set(_) => Vec::new(),
+        Change::Upgrade(_) | Change::Set(_) | Change::Keep(_) => Vec::new(),
     }
 }
 
@@ -304,6 +339,7 @@ impl Draft {
             detail: node.left.as_ref().map_or_else(String::new, |left| left.reason.clone()),
             tasks_lost: None,
             absence_estimate_ms: None,
+            notes: Vec::new(),
         };
         let nodes = self.nodes.iter().enumerate().map(node).collect();
         DeploymentPlan { change: self.change.clone(), strategy: self.strategy.clone(), waves, nodes }

@@ -26,7 +26,16 @@ fn node(name: &str, role: Role) -> Observed {
     let look = Look { group, active: Some(active), local, available: Ok(offers()), busy: None };
     let url = format!("http://{name}");
     let attributes = BTreeMap::from([("rack".to_owned(), name[..2].to_owned())]);
-    Observed { node: name.to_owned(), url, role, attributes, alive: true, host: name == "m1:1", look: Ok(look) }
+    Observed {
+        node: name.to_owned(),
+        url,
+        role,
+        attributes,
+        alive: true,
+        host: name == "m1:1",
+        pinned: None,
+        look: Ok(look),
+    }
 }
 
 /// Two masters, the first of which hosts the controller, and four agents.

@@ -2,12 +2,13 @@
 
 use std::ops::RangeInclusive;
 
+use crate::desk::Desk;
 use crate::event::Now;
 use crate::gate::{closed, missing_for};
 use crate::member::{Node, epitaph, is_master};
 use crate::members::Shelf;
 use crate::rollout::{end, enter, follow, forgive, limit, tell};
-use crate::state::{Desk, Ending, Phase, Rollout, Stage, Stop, Work};
+use crate::state::{Ending, Phase, Rollout, Stage, Stop, Work};
 
 /// Puts the old sets back on these nodes, and ends the deployment so.
 pub(crate) fn roll_back(
@@ -80,6 +81,14 @@ pub(crate) fn put_back(rollout: &mut Rollout, ending: Ending, desk: &mut Desk, n
             return put_back(rollout, ending, desk, now);
         }
         if missing == 0 && rollout.members[index].work.due <= now.mono {
+            if !(Node { rollout, index, desk, now }).may_go_back() {
+                // Refused for good, it ends the deployment or gives way to the next; else it is asked about again.
+                let refused = rollout.members[index].stage == Stage::Refused;
+                if refused {
+                    put_back(rollout, ending, desk, now);
+                }
+                return;
+            }
             Node { rollout, index, desk, now }.start();
             room -= 1;
         }

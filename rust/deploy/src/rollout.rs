@@ -11,14 +11,16 @@ use std::ops::RangeInclusive;
 
 use dcos_api::types::deploy::OnFailure;
 use dcos_core::Role;
+use dcos_core::resolve::Change;
 
 use crate::chores;
+use crate::desk::Desk;
 use crate::event::{Now, Request};
 use crate::gate::{closed, is_dead, missing_for, silent_master};
 use crate::member::{self, Node, epitaph, is_master};
 use crate::members::Shelf;
 use crate::rollback::{put_back, roll_back};
-use crate::state::{Desk, Ending, Phase, Rollout, Stage, Stop, Work};
+use crate::state::{Ending, Phase, Rollout, Stage, Stop, Work};
 
 use crate::strategy;
 
@@ -405,6 +407,13 @@ pub(crate) fn finish(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
         return enter(rollout, Phase::Tidying, desk, now);
     }
     let mut reason = match settled {
+        _ if matches!(rollout.header.change, Change::Keep(_)) => {
+            format!(
+                "{} on {settled} node{}",
+                chores::named(&rollout.header.strategy.after),
+                if settled == 1 { "" } else { "s" }
+            )
+        }
         0 => "there was nothing to do".to_owned(),
         1 => "1 node has the new set".to_owned(),
         _ => format!("{settled} nodes have the new set"),

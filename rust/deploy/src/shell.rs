@@ -261,6 +261,16 @@ impl self::core::Outside for Tasks {
                     self.runtime.spawn(async move { handle.catch_up(deployment, nodes).await });
                 }
             }
+            Action::ReadRegistry => {
+                let (sender, shared) = (self.sender.clone(), Arc::clone(&self.shared));
+                self.runtime.spawn(async move {
+                    let demands = shared.inventory.demands().await;
+                    if let Some(sender) = sender.upgrade() {
+                        // Nobody is left to hear it if this fails.
+                        sender.send(Message::Event(Event::Registry(demands))).await.ok();
+                    }
+                });
+            }
             Action::Reply(..) => {}
         }
     }

@@ -41,6 +41,11 @@ pub use scenario::{Failover, Report, Scenario};
 /// How long a run may take, in milliseconds of virtual time: a day.
 const HORIZON: u64 = 24 * 3_600_000;
 
+/// How many things may happen in a run, and how many more for each node. A run whose time stands still would never come to
+/// its horizon; the liveliest ones need a tenth of it.
+const HAPPENINGS: usize = 300_000;
+const HAPPENINGS_PER_NODE: usize = 5_000;
+
 /// How long the shell waits for an answer, in milliseconds.
 const DEADLINE: u64 = 5_000;
 
@@ -123,10 +128,12 @@ struct World {
 pub fn run(scenario: Scenario) -> Report {
     let mut world = World::new(scenario);
     world.begin();
+    let mut left = HAPPENINGS + HAPPENINGS_PER_NODE * world.nodes.len();
     while let Some(Reverse((at, number))) = world.queue.pop() {
-        if at > HORIZON || world.is_settled() {
+        if at > HORIZON || left == 0 || world.is_settled() {
             break;
         }
+        left -= 1;
         world.now = at;
         if let Some(happening) = world.happenings.remove(&number) {
             world.happens(happening);
@@ -192,7 +199,11 @@ impl World {
 
     /// What the controller is told of the time.
     fn told(&self) -> Now {
-        self.clock()
+        let now = self.clock();
+        match self.scenario.sabotage {
+            Some(Sabotage::StandsStill) => Now { mono: now.mono.min(sabotage::LAST_MOMENT), ..now },
+            Some(_) | None => now,
+        }
     }
 
     fn begin(&mut self) {
@@ -430,8 +441,22 @@ impl World {
                 self.send(life, action);
             }
             Action::CatchUp { deployment, nodes } => self.catch_up(deployment, nodes),
+            Action::ReadRegistry => self.reads_registry(life),
             Action::Reply(..) => {}
         }
+    }
+
+    /// The leading master says what its registry demands, late, or that it can't.
+    fn reads_registry(&mut self, life: usize) {
+        let demands = self.scenario.demands.clone();
+        // A registry that can't be read is in nobody's way between these versions: where it is to be, it can be read.
+        let lost = self.random.chance(self.scenario.lost) && demands.is_empty();
+        let (demands, delay) = match lost {
+            true => (Err("no answer in time".to_owned()), DEADLINE),
+            false if self.scenario.sabotage == Some(Sabotage::IgnoresRegistry) => (Ok(Vec::new()), 5),
+            false => (Ok(demands), 5 + self.random.below(200)),
+        };
+        self.at(self.now + delay, Happening::Hears { life, event: Event::Registry(demands) });
     }
 
     fn catch_up(&mut self, deployment: u64, nodes: Vec<String>) {

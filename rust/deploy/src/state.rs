@@ -9,7 +9,7 @@
 //! The volatile part (what was asked and not answered, deadlines, who is registered) starts empty with every term of
 //! office. Deadlines start anew then: a node gets more time when the controller restarts, never less.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use dcos_api::types::deploy::{DeployEvent, Halt, Strategy};
 use dcos_core::attempt::AttemptState;
@@ -18,11 +18,9 @@ use dcos_core::{PackageId, PackageSet, Role};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Action, Now, ReplyTo, Request, Token};
+use crate::desk::Desk;
+use crate::event::Token;
 use crate::members::{Members, Shelf};
-
-/// How many events are kept.
-pub const EVENTS: usize = 1000;
 
 /// How many deployments are kept.
 pub const DEPLOYMENTS: usize = 50;
@@ -227,6 +225,9 @@ pub struct Member {
     pub detail: String,
     /// The last lines of its log, where it failed.
     pub log: Vec<String>,
+    /// What it said of its new set that does not forbid it, such as that there will be no way back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// When its stage was entered.
     pub updated_at: Timestamp,
     /// What is under way with it.
@@ -291,34 +292,6 @@ pub(crate) struct Work {
     pub(crate) chore: usize,
     /// Whether the attempt under way is the first that may change the node.
     pub(crate) first_touch: bool,
-}
-
-/// What the controller knows beside the deployments, and what this step came to so far.
-#[derive(Debug, Default)]
-pub(crate) struct Desk {
-    pub(crate) term: u64,
-    pub(crate) newest_halt: u64,
-    pub(crate) halts: Vec<Halt>,
-    pub(crate) desired: BTreeMap<String, PackageSet>,
-    pub(crate) events: VecDeque<DeployEvent>,
-    pub(crate) newest_event: u64,
-    /// What other parts keep here, by kind and id.
-    pub(crate) documents: BTreeMap<(String, String), serde_json::Value>,
-
-    /// Since when this controller acts.
-    pub(crate) office: u64,
-    pub(crate) inventory: Option<Inventory>,
-    pub(crate) pulse: Option<u64>,
-    pub(crate) newest_token: Token,
-    /// The `go`s that may still be honoured: until when.
-    pub(crate) going: BTreeMap<(u64, usize), u64>,
-    /// Who waits for which halt to hold.
-    pub(crate) halting: Vec<(ReplyTo, Halt)>,
-
-    pub(crate) changed_headers: BTreeSet<u64>,
-    pub(crate) changed_members: BTreeSet<(u64, usize)>,
-    pub(crate) facts: Vec<Fact>,
-    pub(crate) actions: Vec<Action>,
 }
 
 /// Who is there.
@@ -480,70 +453,5 @@ impl Member {
     /// The set that it is on its way to.
     pub(crate) const fn goal(&self) -> &PackageSet {
         if self.back { &self.from } else { &self.to }
-    }
-}
-
-impl Desk {
-    pub(crate) fn halts_fact(&self) -> Fact {
-        Fact::Halts { newest: self.newest_halt, halts: self.halts.clone() }
-    }
-
-    /// Moves a node on, with the reason, and has it written down.
-    pub(crate) fn enter(&mut self, rollout: &mut Rollout, index: usize, stage: Stage, detail: String, now: Now) {
-        let number = rollout.header.number;
-        let mut member = rollout.members.edit(index);
-        member.stage = stage;
-        member.detail = detail;
-        member.updated_at = now.wall;
-        self.changed_members.insert((number, index));
-    }
-
-    /// Has a deployment's header written down.
-    pub(crate) fn changed(&mut self, rollout: &Rollout) {
-        self.changed_headers.insert(rollout.header.number);
-    }
-
-    /// Asks a node something.
-    pub(crate) fn ask(&mut self, rollout: &mut Rollout, index: usize, request: Request) {
-        self.newest_token += 1;
-        let deployment = rollout.header.number;
-        let mut member = rollout.members.edit(index);
-        member.work.token = Some(self.newest_token);
-        let (node, url) = (member.node.clone(), member.url.clone());
-        self.actions.push(Action::Ask { deployment, index, token: self.newest_token, node, url, request });
-    }
-
-    /// Withdraws an attempt that was not told to go; nobody waits for the answer.
-    pub(crate) fn cancel(&mut self, rollout: &Rollout, index: usize) {
-        let member = &rollout.members[index];
-        if let Some(attempt) = member.attempt.clone() {
-            let (node, url) = (member.node.clone(), member.url.clone());
-            let deployment = rollout.header.number;
-            self.actions.push(Action::Ask {
-                deployment,
-                index,
-                token: 0,
-                node,
-                url,
-                request: Request::Cancel(attempt),
-            });
-        }
-    }
-
-    /// Writes down that something happened.
-    pub(crate) fn tell(&mut self, kind: &str, about: (Option<String>, Option<String>), text: String, now: Now) {
-        let (deployment, node) = about;
-        let number = self.newest_event + 1;
-        let event = DeployEvent { number, at: now.wall, kind: kind.to_owned(), node, deployment, text };
-        self.facts.push(Fact::Event(event.clone()));
-        self.keep_event(event);
-    }
-
-    fn keep_event(&mut self, event: DeployEvent) {
-        self.newest_event = self.newest_event.max(event.number);
-        self.events.push_back(event);
-        while self.events.len() > EVENTS {
-            self.events.pop_front();
-        }
     }
 }

@@ -6,12 +6,13 @@ use dcos_api::types::deploy::{
     DeployEvents, Deployment, DeploymentNode, DeploymentState, Deployments, Halts, NodeState,
 };
 use dcos_core::attempt::AttemptState;
+use dcos_core::resolve::Change;
 use dcos_core::{PackageSet, Role};
 
 use crate::event::Now;
 use crate::gate::{self, Closed};
-use crate::rollout;
 use crate::state::{Ending, Member, Phase, Rollout, Stage, State, Stop};
+use crate::{chores, rollout};
 
 /// How many events one answer has at most.
 const EVENTS: usize = 500;
@@ -65,6 +66,13 @@ pub fn nodes_under_way(state: &State) -> Vec<(String, String, Role)> {
         state.rollouts.values().filter(|rollout| !rollout.is_over()).flat_map(|rollout| rollout.members.iter());
     let nodes: BTreeSet<_> = members.map(|member| (member.node.clone(), member.url.clone(), member.role)).collect();
     nodes.into_iter().collect()
+}
+
+/// The masters that a rollback of a deployment would put back: each with the set that it may have, and the one before.
+pub fn masters_to_go_back(state: &State, number: u64) -> Vec<(String, PackageSet, PackageSet)> {
+    let members = state.rollouts.get(&number).into_iter().flat_map(|rollout| rollout.members.iter());
+    let masters = members.filter(|member| member.role == Role::Master && member.touched && !member.back);
+    masters.map(|member| (member.node.clone(), member.to.clone(), member.from.clone())).collect()
 }
 
 /// The term of office.
@@ -158,7 +166,12 @@ impl<'a> Context<'a> {
                 Some(closed) if self.under_way.is_empty() || !self.restarts_a_master() => closed.clone(),
                 Some(_) | None => self.progress(),
             },
-            Phase::Tidying => format!("every node had its turn; {} on {}", self.chores(), or_nobody(&self.behind)),
+            Phase::Tidying => format!(
+                "{}{} on {}",
+                if keeps(self.rollout) { "" } else { "every node had its turn; " },
+                self.chores(),
+                or_nobody(&self.behind)
+            ),
             Phase::RollingBack(_) => match &self.closed {
                 Some(closed) => format!("{}; putting old sets back {closed}", header.reason),
                 None => format!("{}; putting old sets back on {}", header.reason, or_nobody(&self.under_way)),
@@ -182,8 +195,7 @@ impl<'a> Context<'a> {
 
     /// The chores, in words.
     fn chores(&self) -> String {
-        let chores = &self.rollout.header.strategy.after;
-        chores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        chores::named(&self.rollout.header.strategy.after)
     }
 
     fn restarts_a_master(&self) -> bool {
@@ -223,6 +235,7 @@ impl<'a> Context<'a> {
             attempt: member.attempt.clone(),
             detail: self.detail(index, member),
             log: member.log.clone(),
+            notes: member.notes.clone(),
             updated_at: member.updated_at,
         }
     }
@@ -255,6 +268,7 @@ impl<'a> Context<'a> {
             Stage::Watching(seen) if member.detail.is_empty() => in_silence(seen.word()),
             Stage::Watching(seen) => in_silence(&format!("{}: {}", seen.word(), member.detail)),
             Stage::Checking => in_silence("its set is read again"),
+            Stage::Tidying if keeps(self.rollout) => with_trouble(&format!("does {}", self.chores())),
             Stage::Tidying => with_trouble(&format!("has the new set; does {}", self.chores())),
             Stage::Settled
             | Stage::Doubtful
@@ -307,6 +321,11 @@ impl<'a> Context<'a> {
             }
         }
     }
+}
+
+/// Whether nodes keep their sets, and only do chores.
+const fn keeps(rollout: &Rollout) -> bool {
+    matches!(rollout.header.change, Change::Keep(_))
 }
 
 /// Some names, few of them spelled out.

@@ -10,6 +10,7 @@ use dcos_api::types::deploy::{
     HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
 };
 use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
+use dcos_api::types::pins::{PinRequest, Pins, UnpinRequest};
 use dcos_api::types::records::{Audit, AuditEntry, Backup, DesiredSets, Restored};
 use dcos_core::node::NodeConfig;
 use dcos_deploy::{DeployHandle, StateStore, StoreError};
@@ -96,6 +97,21 @@ impl DeployBackend for Controlled {
     fn resume(&self, request: ResumeRequest, by: Principal) -> Answer<Halts> {
         let handle = self.0.clone();
         Box::pin(async move { handle.resume(request, by.0).await })
+    }
+
+    fn pins(&self) -> Answer<Pins> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.pins().await })
+    }
+
+    fn pin(&self, request: PinRequest, by: Principal) -> Answer<Pins> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.pin(request, by.0).await })
+    }
+
+    fn unpin(&self, request: UnpinRequest, by: Principal) -> Answer<Pins> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.unpin(request, by.0).await })
     }
 
     fn pulse(&self, by: Principal) -> Answer<PulseAnswer> {

@@ -1,6 +1,7 @@
 //! One handler per operation of the table: read the request, ask the backend, write the answer.
 
 pub(crate) mod deploy;
+pub(crate) mod pins;
 pub(crate) mod pkg;
 pub(crate) mod provision;
 pub(crate) mod restart;

@@ -15,7 +15,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use dcos_core::attempt::Ping;
-pub use dcos_core::resolve::{Change, Install, Uninstall, Upgrade};
+pub use dcos_core::resolve::{Change, Install, Keep, Uninstall, Upgrade};
 
 /// `POST /deploy/deployments`: a change, where to, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -523,6 +523,9 @@ pub struct ClusterNode {
     /// Whether its set is known and is not the desired one.
     #[serde(default)]
     pub drift: bool,
+    /// Why deployments leave it as it is, if it is pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<String>,
     /// The version of the Mesos that runs on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mesos_version: Option<String>,

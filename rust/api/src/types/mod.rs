@@ -5,6 +5,7 @@
 //! - [`deploy`]: deployments, nodes, halts and events
 //! - [`alertmanager`]: what a monitor's alerts look like
 //! - [`join`]: tokens, and what a new machine is told
+//! - [`pins`]: what is left as it is
 //! - [`provision`]: operations on agents and their machines
 //! - [`records`]: desired sets, the record of changes, backups
 //! - [`health`]: whether a part works; [`whoami`]: who calls, and who decides
@@ -16,6 +17,7 @@ pub mod alertmanager;
 pub mod deploy;
 pub mod health;
 pub mod join;
+pub mod pins;
 pub mod pkg;
 pub mod provision;
 pub mod records;

@@ -61,6 +61,9 @@ const CASES: &[Case] = &[
     ("POST", "/deploy/deployments/d-7/abort", None, 200, "deploy/deployment.json"),
     ("POST", "/deploy/deployments/d-7/retry", None, 200, "deploy/deployment.json"),
     ("POST", "/deploy/deployments/d-7/rollback", None, 200, "deploy/deployment.json"),
+    ("GET", "/deploy/pins", None, 200, "deploy/pins.json"),
+    ("POST", "/deploy/pin", Some("deploy/pin.request.json"), 200, "deploy/pins.json"),
+    ("POST", "/deploy/unpin", Some("deploy/unpin.request.json"), 200, "deploy/unpin.json"),
     ("POST", "/deploy/resume", Some("deploy/resume.request.json"), 200, "deploy/resume.json"),
     ("POST", "/deploy/tokens", Some("deploy/tokens.request.json"), 201, "deploy/tokens.json"),
     ("POST", "/deploy/join", Some("deploy/join.request.json"), 200, "deploy/join.json"),
@@ -189,8 +192,8 @@ async fn metrics_are_prometheus_text() {
 async fn an_agent_sends_readers_to_the_master_and_refuses_changes() {
     let masters = vec!["http://10.0.0.1:5050/".to_owned(), "http://10.0.0.2:5050".to_owned()];
     let agent = router_with(|text| text, Controller::Elsewhere(masters));
-    let (response, _) = ask(&agent, request("GET", "/deploy/events?after=7", None, Some("reader"))).await;
-    assert_eq!(response.status(), 307);
+    let (response, body) = ask(&agent, request("GET", "/deploy/events?after=7", None, Some("reader"))).await;
+    assert!(response.status() == 307 && body.contains("urn:dcos-bits:not-a-master"), "{body}");
     assert_eq!(response.headers()[header::LOCATION], "http://10.0.0.1:5050/deploy/events?after=7");
 
     let pulse = request("POST", "/deploy/pulse", Some("{}"), Some("monitor"));

@@ -11,6 +11,7 @@ use dcos_api::types::deploy::{
 };
 use dcos_api::types::health::Health;
 use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
+use dcos_api::types::pins::{PinRequest, Pins, UnpinRequest};
 use dcos_api::types::pkg::{
     Active, AvailablePackages, CareRequest, FetchRequest, GcRequest, Job, Jobs, LocalPackages, NodeState,
     PackageDetail, ValidateRequest,
@@ -75,6 +76,11 @@ const EXAMPLES: &[(&str, Rewrite)] = &[
     ("deploy/halts.json", rewrite::<Halts>),
     ("deploy/resume.request.json", rewrite::<ResumeRequest>),
     ("deploy/resume.json", rewrite::<Halts>),
+    ("deploy/create.keep.request.json", rewrite::<CreateDeployment>),
+    ("deploy/pin.request.json", rewrite::<PinRequest>),
+    ("deploy/pins.json", rewrite::<Pins>),
+    ("deploy/unpin.request.json", rewrite::<UnpinRequest>),
+    ("deploy/unpin.json", rewrite::<Pins>),
     ("deploy/pulse.request.json", rewrite::<PulseRequest>),
     ("deploy/pulse.json", rewrite::<PulseAnswer>),
     ("deploy/status.request.json", rewrite::<Ping>),

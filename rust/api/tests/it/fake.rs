@@ -11,6 +11,7 @@ use dcos_api::types::deploy::{
     HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
 };
 use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
+use dcos_api::types::pins::{PinRequest, Pins, UnpinRequest};
 use dcos_api::types::pkg::{
     Active, AvailablePackages, CareRequest, FetchRequest, GcRequest, Job, Jobs, LocalPackages, NodeState, PackageDetail,
 };
@@ -256,6 +257,20 @@ impl DeployBackend for FakeController {
     fn resume(&self, request: ResumeRequest, _by: Principal) -> Answer<Halts> {
         assert_eq!(request, example("deploy/resume.request.json"));
         soon(Ok(example("deploy/resume.json")))
+    }
+
+    fn pins(&self) -> Answer<Pins> {
+        soon(Ok(example("deploy/pins.json")))
+    }
+
+    fn pin(&self, request: PinRequest, _by: Principal) -> Answer<Pins> {
+        assert_eq!(request, example("deploy/pin.request.json"));
+        soon(Ok(example("deploy/pins.json")))
+    }
+
+    fn unpin(&self, request: UnpinRequest, _by: Principal) -> Answer<Pins> {
+        assert_eq!(request, example("deploy/unpin.request.json"));
+        soon(Ok(example("deploy/unpin.json")))
     }
 
     fn pulse(&self, _by: Principal) -> Answer<PulseAnswer> {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::args::{Deploy, Which};
 use super::confirm::confirm;
-use super::{direct, explain, follow, summary};
+use super::{direct, explain, follow, pin, summary};
 use crate::client::Client;
 use crate::output::{Format, table};
 
@@ -74,6 +74,10 @@ pub(super) async fn run(client: &Client, format: Format, command: Deploy) -> Res
             format.print(&answer, |answer| format!("the pulse was taken in at {}", answer.at));
             Ok(ExitCode::Done)
         }
+        Deploy::Pin { name, reason, group } => pin::pin(client, format, pin::pinned(name, group), reason).await,
+        Deploy::Unpin { name, group } => pin::unpin(client, format, pin::pinned(name, group)).await,
+        Deploy::Pins => pin::list(client, format).await,
+        Deploy::Care { chores, groups } => pin::care(client, format, chores, groups).await,
         Deploy::Start(which) => steer(client, format, which, DeploymentCommand::Start).await,
         Deploy::Pause(which) => steer(client, format, which, DeploymentCommand::Pause).await,
         Deploy::Abort(which) => steer(client, format, which, DeploymentCommand::Abort).await,

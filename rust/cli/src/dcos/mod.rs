@@ -4,6 +4,7 @@
 //! - [`change`], [`configs`], [`plan`]: upgrade, install, uninstall; the configs that go with them; what a dry run prints
 //! - [`follow`]: waiting for the end of a deployment
 //! - [`deploy`], [`explain`], [`slave`]: looking and steering; [`provision`]: agents that come and go
+//! - [`pin`]: what is left as it is, and chores without another set
 //! - [`direct`]: finishing a deployment without any master
 //! - [`doctor`]: checking a machine or a cluster; `bundle`: what whoever helps wants to see
 //! - [`profile`], [`access`]: which cluster is meant, and who asks; [`confirm`]: whether what destroys is meant
@@ -19,6 +20,7 @@ mod direct;
 mod doctor;
 mod explain;
 mod follow;
+mod pin;
 mod plan;
 mod profile;
 mod provision;

@@ -22,6 +22,7 @@ pub(super) fn change(change: &Change) -> String {
         }
         Change::Install(install) => format!("install {}", join(&install.modules)),
         Change::Uninstall(uninstall) => format!("uninstall {}", join(&uninstall.modules)),
+        Change::Keep(_) => "chores".to_owned(),
         Change::Set(groups) => {
             format!("set the packages of {}", groups.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
         }
@@ -88,6 +89,7 @@ fn headline(deployment: &Deployment) -> Vec<PackageName> {
         Change::Upgrade(_) => "mesos".parse().into_iter().collect(),
         Change::Install(install) => named(&install.modules),
         Change::Uninstall(uninstall) => named(&uninstall.modules),
+        Change::Keep(_) => Vec::new(),
         Change::Set(_) => deployment
             .nodes
             .iter()
@@ -168,6 +170,7 @@ pub(super) fn as_told(deployment: &Deployment) -> ClusterNodes {
             set,
             desired: None,
             drift: false,
+            pinned: None,
             mesos_version: None,
             last_attempt: None,
             detail: node.detail.clone(),

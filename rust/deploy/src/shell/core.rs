@@ -226,7 +226,9 @@ impl<O: Outside> Core<O> {
                         reply.send(outcome).ok();
                     }
                 }
-                action @ (Action::Ask { .. } | Action::CatchUp { .. }) => self.outside.take(action),
+                action @ (Action::Ask { .. } | Action::CatchUp { .. } | Action::ReadRegistry) => {
+                    self.outside.take(action)
+                }
             }
         }
         if self.records > self.most_records {

@@ -13,12 +13,19 @@ use super::handle::DeployHandle;
 use super::{Shared, because};
 use crate::inventory::Listed;
 use crate::plan::{Draft, Look, Observed, plan};
-use crate::view;
+use crate::{registry, view};
 
 impl DeployHandle {
     /// Drafts a deployment.
     pub(super) async fn draft(&self, request: &CreateDeployment) -> Result<Draft, Problem> {
-        plan(request, &self.look(&request.targets).await?).map_err(plan_refused)
+        let draft = plan(request, &self.look(&request.targets).await?).map_err(plan_refused)?;
+        if draft.nodes.iter().any(registry::goes_back) {
+            let findings = registry::findings(&draft.nodes, &self.shared.inventory.demands().await);
+            if !findings.is_empty() {
+                return Err(plan_refused(findings));
+            }
+        }
+        Ok(draft)
     }
 
     /// Asks the nodes that `targets` may mean, and all masters, what they have.
@@ -36,7 +43,13 @@ impl DeployHandle {
         }
         let mut observed = asked.join_all().await;
         observed.sort_by_key(|(place, _)| *place);
-        Ok(observed.into_iter().map(|(_, observed)| observed).collect())
+        let mut cluster: Vec<Observed> = observed.into_iter().map(|(_, observed)| observed).collect();
+        let group = |node: &Observed| node.look.as_ref().map_or_else(|_| String::new(), |look| look.group.clone());
+        let nodes = cluster.iter().map(|node| (node.node.clone(), group(node))).collect();
+        for (node, pinned) in cluster.iter_mut().zip(self.pinned(nodes).await?) {
+            node.pinned = pinned;
+        }
+        Ok(cluster)
     }
 
     /// The draft as a plan, with what nodes that have everything already say of their restart.
@@ -48,7 +61,8 @@ impl DeployHandle {
         for (place, (mut node, planned)) in nodes.enumerate() {
             let shared = Arc::clone(&self.shared);
             asked.spawn(async move {
-                if planned.left.is_none() && planned.fetch.is_empty() {
+                // Who keeps its set does not restart.
+                if planned.left.is_none() && planned.fetch.is_empty() && planned.to != planned.from {
                     let _turn = shared.slow.acquire().await;
                     if let Err(trouble) = shared.client.foresee(&planned.url, &mut node, allow_task_loss).await {
                         node.detail = format!("it would refuse: {trouble}");
@@ -109,5 +123,5 @@ async fn observe(shared: &Shared, listed: Listed, meant: bool) -> Observed {
         }
     };
     let Listed { node, url, role, attributes, alive, host, .. } = listed;
-    Observed { node, url, role, attributes, alive, host, look }
+    Observed { node, url, role, attributes, alive, host, pinned: None, look }
 }

@@ -8,6 +8,7 @@ use dcos_api::types::deploy::{
     Acknowledgement, ClusterNode, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand,
     DeploymentPlan, Deployments, Halt, HaltRequest, Halts, PulseAnswer, ResumeRequest,
 };
+use dcos_api::types::pins::{PinRequest, Pins, UnpinRequest};
 use dcos_api::types::records::{DesiredSets, Restored};
 use dcos_core::attempt::Ping;
 use dcos_core::{ExitCode, PackageSet, Problem};
@@ -18,8 +19,9 @@ use super::{Message, Shared, because, unavailable};
 use crate::backup::Restoring;
 use crate::event::{Keep, Now, Order, Outcome};
 use crate::inventory::Listed;
+use crate::registry::{self, WayBack};
 use crate::state::State;
-use crate::view;
+use crate::{pins, view};
 
 /// How long a node may take to say what it has when somebody lists all nodes.
 const GLANCE: Duration = Duration::from_secs(3);
@@ -119,8 +121,31 @@ impl DeployHandle {
         by: Option<String>,
     ) -> Result<Deployment, Problem> {
         let number = number(id)?;
+        if command == DeploymentCommand::Rollback {
+            self.may_go_back(number).await?;
+        }
         self.order(Order::Command(number, command), by).await?;
         self.deployment(number).await
+    }
+
+    /// Refuses a rollback that would put masters below what their registry demands.
+    async fn may_go_back(&self, number: u64) -> Result<(), Problem> {
+        let masters = self.read(move |state, _| view::masters_to_go_back(state, number)).await?;
+        if masters.is_empty() {
+            return Ok(());
+        }
+        let demands = self.shared.inventory.demands().await;
+        let refused = masters.into_iter().find_map(|(node, from, to)| match registry::way_back(&demands, &from, &to) {
+            WayBack::Open => None,
+            WayBack::Unknown(why) | WayBack::Closed(why) => Some(format!("{node}: {why}")),
+        });
+        match refused {
+            None => Ok(()),
+            Some(why) => {
+                let text = format!("can't rollback deployment `d{number}`: {why}");
+                Err(Problem::new(ExitCode::Refused, "registry-capability", text).hint(registry::HINT))
+            }
+        }
     }
 
     /// Every node of the cluster, asked just now.
@@ -149,7 +174,42 @@ impl DeployHandle {
             node.drift = desired.is_some() && node.set.is_some() && desired != node.set;
             node.desired = desired;
         }
+        let named = nodes.iter().map(|node| (node.node.clone(), node.group.clone())).collect();
+        for (node, pinned) in nodes.iter_mut().zip(self.pinned(named).await?) {
+            node.pinned = pinned;
+        }
         Ok(ClusterNodes { nodes })
+    }
+
+    /// Why each of these nodes, by name and group, is left as it is, if it is.
+    pub(super) async fn pinned(&self, nodes: Vec<(String, String)>) -> Result<Vec<Option<String>>, Problem> {
+        self.read(move |state, _| nodes.iter().map(|(node, group)| state.desk.pinned(node, group)).collect()).await
+    }
+
+    /// What is pinned.
+    ///
+    /// # Errors
+    /// If the controller has no state to show.
+    pub async fn pins(&self) -> Result<Pins, Problem> {
+        self.read(|state, _| pins::pins(state)).await
+    }
+
+    /// Leaves a node or a group as it is; answers what is pinned now.
+    ///
+    /// # Errors
+    /// `deployment-running` if an unfinished deployment means to change it, or that the controller can't act now.
+    pub async fn pin(&self, request: PinRequest, by: Option<String>) -> Result<Pins, Problem> {
+        self.order(Order::Pin(request), by).await?;
+        self.pins().await
+    }
+
+    /// Takes a pin out; answers what is pinned now.
+    ///
+    /// # Errors
+    /// `no-such-pin`, or that the controller can't act now.
+    pub async fn unpin(&self, request: UnpinRequest, by: Option<String>) -> Result<Pins, Problem> {
+        self.order(Order::Unpin(request.what), by).await?;
+        self.pins().await
     }
 
     /// The halts that stand.
@@ -321,6 +381,7 @@ async fn glance(shared: &Shared, listed: Listed) -> ClusterNode {
         set: None,
         desired: None,
         drift: false,
+        pinned: None,
         mesos_version: None,
         last_attempt: None,
         reachable: false,

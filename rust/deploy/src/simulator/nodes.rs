@@ -170,6 +170,7 @@ impl Node {
             attributes: std::collections::BTreeMap::default(),
             alive: self.listed,
             host: self.name == host,
+            pinned: None,
             look,
         }
     }
@@ -192,7 +193,7 @@ impl Node {
             Request::Fetch(_) => (Some(Answer::Fetch(Ok(Fetching::Running("job".to_owned())))), None),
             Request::Job(_) | Request::Remove(_) => (Some(Answer::Fetch(Ok(Fetching::Done))), None),
             Request::Verify(_) | Request::Gc => (Some(Answer::Fetch(Ok(Fetching::Running("job".to_owned())))), None),
-            Request::Validate(_) => (Some(Answer::Validated(Ok(()))), None),
+            Request::Validate(_) => (Some(Answer::Validated(Ok(Vec::new()))), None),
             Request::Begin { attempt, set, term, .. } => {
                 let answer = if *term < self.term {
                     Err(refused("old-term"))

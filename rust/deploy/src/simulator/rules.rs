@@ -97,6 +97,9 @@ impl Rules {
         if *count > 1 && !self.perhaps_retried {
             problems.push(format!("{} is done twice", node.name));
         }
+        if !forward && node.role == Role::Master && !self.scenario.demands.is_empty() {
+            problems.push(format!("{} goes back below what its registry demands", node.name));
+        }
         if forward {
             self.forward_starts += 1;
             self.touched.insert(place);

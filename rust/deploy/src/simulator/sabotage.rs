@@ -27,11 +27,18 @@ pub enum Sabotage {
     ForgetsStarts,
     /// Agents come before masters.
     AgentsFirst,
+    /// What the masters' registry demands is not read.
+    IgnoresRegistry,
+    /// Its clock stops, so that no deadline passes and nobody is asked again.
+    StandsStill,
 }
+
+/// When the clock of [`Sabotage::StandsStill`] stops, in milliseconds.
+pub(super) const LAST_MOMENT: u64 = 30_000;
 
 impl Sabotage {
     /// Every way.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::NoLimit,
         Self::NoCanary,
         Self::ForgetsHalts,
@@ -40,6 +47,8 @@ impl Sabotage {
         Self::SkipsMasters,
         Self::ForgetsStarts,
         Self::AgentsFirst,
+        Self::IgnoresRegistry,
+        Self::StandsStill,
     ];
 
     /// Tampers with a plan.
@@ -75,7 +84,12 @@ impl Sabotage {
                 }
                 draft.master_waves = 0;
             }
-            Self::ForgetsHalts | Self::HaltsTooSoon | Self::WaitsForTheDead | Self::ForgetsStarts => {}
+            Self::ForgetsHalts
+            | Self::HaltsTooSoon
+            | Self::WaitsForTheDead
+            | Self::ForgetsStarts
+            | Self::IgnoresRegistry
+            | Self::StandsStill => {}
         }
     }
 

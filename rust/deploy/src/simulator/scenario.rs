@@ -44,6 +44,8 @@ pub struct Scenario {
     pub jumps: u64,
     /// How often the controller is told that time has passed, in milliseconds.
     pub tick: u64,
+    /// What the masters' registry demands of them.
+    pub demands: Vec<String>,
     /// How the controller is broken, to see that the rules notice.
     pub sabotage: Option<Sabotage>,
 }
@@ -140,6 +142,8 @@ impl Scenario {
             orders: *random.pick(&[0, 1, 2, 4]) as usize,
             jumps: 2,
             tick: 2_000,
+            // Not drawn: chance comes to every seed as it did before there was this.
+            demands: if seed % 5 == 3 { vec!["SOMETHING_NEW".to_owned()] } else { Vec::new() },
             sabotage: None,
         }
     }
@@ -180,6 +184,7 @@ impl Scenario {
             orders: of(&[0, 0, 1, 3]) as usize,
             jumps: if seed == 0 { 0 } else { 2 },
             tick: 1_000,
+            demands: Vec::new(),
             sabotage: None,
         }
     }

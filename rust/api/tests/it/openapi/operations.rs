@@ -13,6 +13,7 @@ use dcos_api::types::deploy::{
 };
 use dcos_api::types::health::Health;
 use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
+use dcos_api::types::pins::{PinRequest, Pins, UnpinRequest};
 use dcos_api::types::pkg::{
     Active, AvailablePackages, CareRequest, FetchRequest, GcRequest, Job, Jobs, LocalPackages, NodeState,
     PackageDetail, ValidateRequest,
@@ -140,9 +141,12 @@ pub(crate) fn about(operation: Operation) -> About {
             "What the repositories offer, asked for no earlier than this",
             &["pkg/available"],
         )
-        .refuses(404, &["no-worker", "no-repository"])
-        .refuses(422, &["metadata-untrusted", "bad-index"])
-        .refuses(503, &["unreachable", "repositories-too-slow"]),
+        .refuses(400, &["no-repository", "bad-tls", "bad-credentials"])
+        .refuses(404, &["no-worker", "not-in-repository"])
+        .refuses(422, &["metadata-expired", "clock-wrong", "metadata-rollback", "metadata-signature"])
+        .refuses(422, &["metadata-threshold", "metadata-mixed", "metadata-endless", "bad-metadata", "bad-root"])
+        .refuses(422, &["bad-url", "bad-certificate", "bad-index", "wrong-size", "repository-refuses"])
+        .refuses(503, &["repository-unreachable", "repositories-too-slow"]),
         Operation::State => {
             gives::<NodeState>("Everything about the node, in one answer", &["pkg/state", "pkg/state.new-node"])
         }
@@ -216,14 +220,20 @@ fn deploy(operation: Deploy) -> About {
                 "deploy/create.install.request",
                 "deploy/create.uninstall.request",
                 "deploy/create.set.request",
+                "deploy/create.keep.request",
             ])
-            .refuses(409, &["deployment-running", "changed-meanwhile"])
-            .refuses(422, &["plan-refused"]),
+            .refuses(409, &["deployment-running", "changed-meanwhile", "pinned"])
+            .refuses(422, &["plan-refused"])
+            .refuses(503, &["no-inventory"]),
         Deploy::Command => gives::<Deployment>("Tells a deployment something", &["deploy/deployment"])
             .refuses(404, &["no-such-deployment", "no-such-endpoint"])
-            .refuses(409, &["not-now", "deployment-running", "changed-meanwhile"]),
-        Deploy::Nodes => gives::<ClusterNodes>("The nodes of the cluster, masters first", &["deploy/nodes"]),
-        Deploy::Node => gives::<ClusterNode>("A node of the cluster", &["deploy/node"]).refuses(404, &["no-such-node"]),
+            .refuses(409, &["not-now", "deployment-running", "changed-meanwhile", "pinned"])
+            .refuses(422, &["registry-capability"]),
+        Deploy::Nodes => gives::<ClusterNodes>("The nodes of the cluster, masters first", &["deploy/nodes"])
+            .refuses(503, &["no-inventory"]),
+        Deploy::Node => gives::<ClusterNode>("A node of the cluster", &["deploy/node"])
+            .refuses(404, &["no-such-node"])
+            .refuses(503, &["no-inventory"]),
         Deploy::Halts => gives::<Halts>("The halts that stand", &["deploy/halts"]),
         Deploy::Halt => {
             let halt = Content::Json(halt_or_halts, &["deploy/halt"]);
@@ -233,6 +243,13 @@ fn deploy(operation: Deploy) -> About {
         Deploy::Resume => gives::<Halts>("Clears one halt: those that still stand", &["deploy/resume"])
             .takes::<ResumeRequest>(&["deploy/resume.request"])
             .refuses(404, &["no-such-halt"]),
+        Deploy::Pins => gives::<Pins>("What deployments leave as it is", &["deploy/pins"]),
+        Deploy::Pin => gives::<Pins>("Leaves a node or a group as it is", &["deploy/pins"])
+            .takes::<PinRequest>(&["deploy/pin.request"])
+            .refuses(409, &["deployment-running"]),
+        Deploy::Unpin => gives::<Pins>("Takes a pin out: what is still pinned", &["deploy/unpin"])
+            .takes::<UnpinRequest>(&["deploy/unpin.request"])
+            .refuses(404, &["no-such-pin"]),
         Deploy::Pulse => gives::<PulseAnswer>("A monitor's heartbeat", &["deploy/pulse"])
             .takes::<PulseRequest>(&["deploy/pulse.request"]),
         Deploy::Ping => gives::<Acknowledgement>("A node tells how its attempt stands", &["deploy/status"])
@@ -359,10 +376,12 @@ pub(crate) fn refusals(route: &Route) -> Vec<Refusal> {
     if matches!(route.operation, Operation::Deploy(_) | Operation::Provision(_)) {
         can(404, "not-a-master");
         can(503, "controller-failed");
-        if route.is_the_leaders() || route.verb == Verb::Get {
-            can(307, "not-leading");
+        can(503, "deploy-log");
+        if route.verb == Verb::Get {
+            can(307, "not-a-master");
         }
         if route.is_the_leaders() {
+            can(307, "not-leading");
             can(503, "no-leader");
         }
     }

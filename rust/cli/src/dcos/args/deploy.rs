@@ -87,6 +87,43 @@ pub(in crate::dcos) enum Deploy {
     /// Tell that a monitor is alive and content
     #[command(after_help = "Examples:\n  dcos deploy pulse")]
     Pulse,
+    /// Leave a node as it is: deployments pass it over until `unpin`
+    #[command(
+        after_help = "Examples:\n  dcos deploy pin 10.0.0.7:5051 \"its disk is looked at\"\n  dcos deploy pin --group gpu \"drivers know the old kernel only\""
+    )]
+    Pin {
+        /// The node, HOST:PORT; with `--group` the name of a group
+        #[arg(value_name = "NODE")]
+        name: String,
+        /// Why, for whoever wonders later
+        reason: String,
+        /// Every node of that group
+        #[arg(long)]
+        group: bool,
+    },
+    /// Take a pin out
+    #[command(after_help = "Examples:\n  dcos deploy unpin 10.0.0.7:5051\n  dcos deploy unpin --group gpu")]
+    Unpin {
+        /// The node, HOST:PORT; with `--group` the name of a group
+        #[arg(value_name = "NODE")]
+        name: String,
+        /// A group's pin
+        #[arg(long)]
+        group: bool,
+    },
+    /// What is pinned, by whom, and why
+    #[command(after_help = "Examples:\n  dcos deploy pins")]
+    Pins,
+    /// Have every node verify its packages or collect garbage, without any restart
+    #[command(after_help = "Examples:\n  dcos deploy care verify\n  dcos deploy care verify gc --group agents")]
+    Care {
+        /// What is done: `verify`, `gc`, one after the other
+        #[arg(required = true, value_name = "CHORE")]
+        chores: Vec<dcos_api::types::deploy::Chore>,
+        /// Only nodes of this group
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
+    },
     /// Go on after a pause, or begin the restarts of a staged deployment
     #[command(after_help = "Examples:\n  dcos deploy start\n  dcos deploy start d7")]
     Start(Which),

@@ -150,6 +150,6 @@ fn again(deployment: &Deployment) -> String {
             format!("dcos uninstall module {}", joined(uninstall.modules.iter().map(ToString::to_string).collect()))
         }
         // No command of ours makes such a change: whoever posted it posts it again.
-        Change::Set(_) => format!("dcos deploy status {}", deployment.id),
+        Change::Set(_) | Change::Keep(_) => format!("dcos deploy status {}", deployment.id),
     }
 }
