@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Outcome;
 use crate::Principal;
-use crate::answer::{Failure, about, json, ok};
+use crate::answer::{Failure, about, json, ok, problem};
 use crate::backend::{Created, Leader};
 use crate::extract::{Body, Query, Segment};
 use crate::metrics;
@@ -187,7 +187,9 @@ pub(crate) async fn elsewhere(State(app): State<App>, method: Method, uri: Uri) 
         && matches!(method, Method::GET | Method::HEAD)
         && let Ok(location) = HeaderValue::try_from(format!("{}{target}", master.trim_end_matches('/')))
     {
-        return (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response();
+        let detail = format!("this node is an agent; the master at {master} is asked such things");
+        let elsewhere = Failure::from(problem(StatusCode::TEMPORARY_REDIRECT, "not-a-master", detail));
+        return ([(header::LOCATION, location)], elsewhere).into_response();
     }
     let detail = "deployments are controlled on a master, and this node is an agent";
     let refused = Problem::new(ExitCode::NotFound, "not-a-master", detail);

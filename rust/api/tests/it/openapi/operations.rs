@@ -62,8 +62,7 @@ impl Refusal {
     pub(crate) fn words(&self) -> String {
         let names: Vec<String> = self.names.iter().map(|name| format!("`{name}`")).collect();
         match self.status {
-            307 => "Another master decides, and `Location` says which; on an agent only for what changes nothing"
-                .to_owned(),
+            307 => format!("{}: another master decides, and `Location` says which", names.join(", ")),
             401 => format!("{}: name and secret are wrong, or are needed", names.join(", ")),
             500 => format!("{}: a defect, or a fault of the machine; the log says more", names.join(", ")),
             _ => names.join(", "),
