@@ -137,6 +137,10 @@ fn an_agent_is_adopted_and_left_with_its_id_and_its_task() {
     assert_eq!(agent.adopt(&cluster, &["--json"]).expect(0).json()["state"], "confirmed", "a second time is once");
     assert_eq!(agent.pid(), ours);
 
+    let told = agent.helper(&["leave", "--print", "--json"]).expect(0).json();
+    assert!(told["command_line"].as_str().is_some_and(|line| line.contains("--work_dir=")), "{told}");
+    assert_eq!(agent.pid(), ours, "to say how to leave is not to leave");
+
     let left = agent.helper(&["leave", "--json"]).expect(0).json();
     assert_eq!(left["original"], true, "{left}");
     until("it is registered again", 30, || agent.id_of(&cluster).filter(|id| *id == agent_id));
@@ -201,31 +205,7 @@ fn a_machine_joins_by_a_token_and_a_token_is_good_once() {
     let token = token["token"].as_str().unwrap();
     let machines = [(), ()].map(|()| tempfile::Builder::new().prefix("dcos-bits-join.").tempdir().unwrap());
     let join = |folder: &tempfile::TempDir, token: &str, port: u16| {
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        let arguments = [
-            "bootstrap",
-            "--process",
-            "--node",
-            &path("etc/node.toml"),
-            "--root",
-            &path("root"),
-            "--work-dir",
-            &path("work"),
-            "--runtime-dir",
-            &path("run"),
-            "--port",
-            &port.to_string(),
-            "--hold",
-            "1",
-            "--deadline",
-            "60",
-            "--json",
-            "--join",
-            &cluster.master.url,
-            "--token",
-            token,
-        ];
-        run(Path::new(env!("CARGO_BIN_EXE_dcos-restart-helper")), &arguments, &[])
+        super::machine::join(folder.path(), port, (&cluster.master.url, token), 1.0)
     };
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let node = machines[0].path().join("etc/node.toml");

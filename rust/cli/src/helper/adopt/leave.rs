@@ -26,9 +26,18 @@ struct Left {
 /// Gives Mesos back.
 pub(in crate::helper) fn leave(format: Format, place: &Place, arguments: &args::Leave) -> Result<ExitCode, Problem> {
     match Original::read(&*place.store)? {
+        Some(original) if arguments.print => tell(format, place, &original),
         Some(original) => put_back(format, place, &original, arguments),
         None => step_aside(format, place, arguments),
     }
+}
+
+/// Says how it was started before us, and changes nothing.
+fn tell(format: Format, place: &Place, original: &Original) -> Result<ExitCode, Problem> {
+    let running = place.restart().status()?.running;
+    let left = Left { original: true, command_line: original.command_line(), unit: unit_of(original), running };
+    format.print(&left, |left| render("nothing was changed", left, place));
+    Ok(ExitCode::Done)
 }
 
 /// An ordinary attempt leads back to the original; once it is confirmed there is nothing left for us to watch.
@@ -97,14 +106,18 @@ fn step_aside(format: Format, place: &Place, arguments: &args::Leave) -> Result<
             true => "nothing was changed".to_owned(),
             false => format!("the helper was stopped; {}", running_line(place.restart().status().ok().as_ref())),
         };
-        format!(
-            "{first}\nto start it without us:\n  {}\nor as a unit:\n{}\npackages and state stay in `{}`",
-            left.command_line,
-            left.unit,
-            place.node.root.display()
-        )
+        render(&first, left, place)
     });
     Ok(ExitCode::Done)
+}
+
+fn render(first: &str, left: &Left, place: &Place) -> String {
+    format!(
+        "{first}\nto start it without us:\n  {}\nor as a unit:\n{}\npackages and state stay in `{}`",
+        left.command_line,
+        left.unit,
+        place.node.root.display()
+    )
 }
 
 fn unit_of(original: &Original) -> String {
