@@ -94,7 +94,8 @@ def check_clean(host, package, folder):
     expect("the upgrade changed the operator's settings", str(port) in host.path("/etc/default/dcos-node").read_text())
     expect("the upgrade lost packages", "greeting--1" in host.run("dcos-pkg", "--root", "/srv/dcos", "list"))
     complete(host)
-    expect("the unit is not as systemd wants it", not host.run("systemd-analyze", "verify", "--man=no", "dcos-node.service"))
+    said = host.run("systemd-analyze", "verify", "--man=no", "dcos-node.service")
+    expect(f"systemd says of the unit: {said}", not said)
 
     host.run("dpkg", "--remove", "dcos-bits")
     expect(f"after the removal there still runs {ours(host)}", not ours(host))
@@ -102,27 +103,34 @@ def check_clean(host, package, folder):
     left = host.run("find", "/", "-xdev", "(", "-path", "/srv", "-o", "-path", "/var/log", ")", "-prune", "-o",
                     "-name", "*dcos*", "-print").split()
     expect(f"the purge left {left}", left == ["/etc/dcos"])
-    expect("the purge took a store away", (host.path("/srv/dcos/packages/greeting--1/share/greeting")).read_text() == "hello")
+    greeting = host.path("/srv/dcos/packages/greeting--1/share/greeting")
+    expect("the purge took a store away", greeting.read_text() == "hello")
 
 
 def small_packages(host):
     """`dcos-pkg` builds, adds, activates and lists, on a store that was not there."""
     # A set is activated for a node, and the node file of this one is for this store only.
     host.write("/srv/node.toml", f'root = "/srv/dcos"\n{NODE.format(port=1)}')
-    config = {"format": 1, "role": "agent", "environment": {}, "modules": [{"name": "org_dcos_bits_Pkg", "parameters": {}}]}
+    config = json.dumps({"format": 1, "role": "agent", "environment": {},
+                         "modules": [{"name": "org_dcos_bits_Pkg", "parameters": {}}]})
     sets = STAND_INS | {"mesos-config--0123456789ab": (
-        {"kind": "mesos-config", "roles": ["agent"], "requires": ["mesos >= 1.10.0"]}, {"etc/config.json": json.dumps(config)})}
+        {"kind": "mesos-config", "roles": ["agent"], "requires": ["mesos >= 1.10.0"]}, {"etc/config.json": config})}
     pkg = ["dcos-pkg", "--node", "/srv/node.toml"]
     for identity, (info, files) in sets.items():
-        name, _, version = identity.partition("--")
-        pkginfo = json.dumps({"format": 1, "name": name, "version": version, **info})
-        for path, text in {**files, "pkginfo.json": pkginfo}.items():
-            host.write(f"/srv/trees/{identity}/{path}", text)
-        host.run("dcos-pkg", "build", f"/srv/trees/{identity}", "--output", f"/srv/{identity}.tar.zst")
-        host.run(*pkg, "add", f"/srv/{identity}.tar.zst")
+        add(host, pkg, identity, info, files)
     host.run(*pkg, "activate", *sets)
     listed = json.loads(host.run(*pkg, "--json", "list"))
     expect(f"`dcos-pkg list` says {listed}", {each["id"] for each in listed if each["active"]} == set(sets))
+
+
+def add(host, pkg, identity, info, files):
+    """Builds a package and adds it."""
+    name, _, version = identity.partition("--")
+    pkginfo = json.dumps({"format": 1, "name": name, "version": version, **info})
+    for path, text in {**files, "pkginfo.json": pkginfo}.items():
+        host.write(f"/srv/trees/{identity}/{path}", text)
+    host.run("dcos-pkg", "build", f"/srv/trees/{identity}", "--output", f"/srv/{identity}.tar.zst")
+    host.run(*pkg, "add", f"/srv/{identity}.tar.zst")
 
 
 def complete(host):
@@ -141,7 +149,7 @@ def check_node(host, package, archives, ids):
     host.write("/etc/dcos/node.toml", NODE.format(port=port))
     for archive in archives:
         target = host.shared() / archive.name
-        os.link(archive, target) if archive.stat().st_dev == target.parent.stat().st_dev else target.write_bytes(archive.read_bytes())
+        target.write_bytes(archive.read_bytes())
         host.run("dcos-pkg", "add", f"/shared/{archive.name}")
     host.run("dcos-pkg", "activate", *ids)
     host.run("dcos-restart-helper", "start")
@@ -166,6 +174,14 @@ def check_node(host, package, archives, ids):
     expect("installing has started something", not ours(host))
     host.run("dcos-restart-helper", "start")
     expect("Mesos does not answer from the store that was left", answers(port, "/version"))
+
+    # A new Mesos is watched for three quarters of a minute, so that the attempt is not over before the question.
+    add(host, ["dcos-pkg"], "greeting--1", *STAND_INS["greeting--1"])
+    host.run("dcos-restart-helper", "run", "--no-wait", "--set", *ids, "greeting--1")
+    said = host.run("dpkg", "--remove", "dcos-bits", code=1)
+    expect(f"a removal in the middle of a restart says: {said}", "a restart of Mesos is under way" in said)
+    until("Mesos answers, and the package is still there", lambda: answers(port, "/version"))
+    host.run("dcos-restart-helper", "status")
 
 
 def ours(host):

@@ -51,7 +51,8 @@ def check_contents(release):
     archive = next(file for file in release.glob("dcos-bits-*.tar.zst"))
     with subprocess.Popen(["zstd", "--decompress", "--stdout", archive], stdout=subprocess.PIPE) as unpacked:
         with tarfile.open(fileobj=unpacked.stdout, mode="r|") as tar:
-            entries = {entry.name: (entry, tar.extractfile(entry).read() if entry.name.endswith(".1.gz") else b"") for entry in tar}
+            entries = {each.name: (each, tar.extractfile(each).read() if each.name.endswith(".1.gz") else b"")
+                       for each in tar}
     top = archive.name.removesuffix(".tar.zst")
     wanted = [*COMPLETE, *[each.format(name) for each in OF_EACH for name in PROGRAMS]]
     missing = [name for name in wanted if f"{top}/{name}" not in entries]

@@ -9,7 +9,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -71,7 +70,8 @@ def expect(what, condition):
 
 def digest(*parts):
     """What a thing in the cache is made from, in a few digits."""
-    return hashlib.sha256(b"\0".join(part if isinstance(part, bytes) else str(part).encode() for part in parts)).hexdigest()[:16]
+    parts = (part if isinstance(part, bytes) else str(part).encode() for part in parts)
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 def kept(name, make):
@@ -166,14 +166,9 @@ class Host:
 
     def processes(self):
         """The command lines of everything that runs inside, PID 1 and the kernel's view of it aside."""
-        lines = self.run("/bin/sh", "-c", "for each in /proc/[0-9]*; do tr '\\0' ' ' <$each/cmdline 2>/dev/null && echo; done")
-        return [line for line in lines.splitlines() if line.strip()]
+        tell = "for each in /proc/[0-9]*; do tr '\\0' ' ' <$each/cmdline 2>/dev/null && echo; done"
+        return [line for line in self.run("/bin/sh", "-c", tell).splitlines() if line.strip()]
 
     def remove(self):
         """A power cut, and nothing is left."""
         self.verb("remove")
-
-
-def complain(error):
-    """Says what went wrong."""
-    print(f"error: {error}", file=sys.stderr)
