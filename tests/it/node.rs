@@ -1,27 +1,24 @@
 //! `dcos-node` as an operator starts it on a machine without Mesos, with the real `dcos-pkg` as its worker.
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::harness::program::{Outcome, run};
+use crate::harness::receiver::Receiver;
+use crate::harness::served::Served;
 use crate::harness::until;
+use crate::pkg::server::{Hostile, Mood, Served as Repository};
 
 const DCOS_NODE: &str = env!("CARGO_BIN_EXE_dcos-node");
 
 /// A machine: its folder, and the server on it.
 pub(crate) struct Machine {
     folder: tempfile::TempDir,
-    server: Option<Child>,
-    url: String,
+    server: Option<Served>,
 }
 
 impl Machine {
@@ -36,7 +33,7 @@ impl Machine {
             folder.path().display()
         );
         std::fs::write(folder.path().join("node.toml"), text).unwrap();
-        Self { folder, server: None, url: String::new() }
+        Self { folder, server: None }
     }
 
     /// One that serves.
@@ -51,52 +48,24 @@ impl Machine {
     }
 
     pub(crate) fn serve(&mut self, environment: &[(&str, &OsStr)]) {
-        let mut server = Command::new(DCOS_NODE)
-            .args(["serve", "--listen", "127.0.0.1:0", "--node"])
-            .arg(self.path("node.toml"))
-            .env_remove("DCOS_PKG")
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        self.server = Some(server);
-        self.url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it said `{line}`")).to_owned();
+        self.server = Some(Served::start(&self.path("node.toml"), environment));
     }
 
     /// Ends the server as a crash would.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            server.kill().unwrap();
-            server.wait().unwrap();
-        }
+        self.server = None;
+    }
+
+    fn served(&self) -> &Served {
+        self.server.as_ref().expect("this machine's server was started")
     }
 
     pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let (status, text) = self.ask_text(method, path, body);
-        (status, serde_json::from_str(&text).unwrap_or_default())
+        self.served().ask(method, path, body)
     }
 
     pub(crate) fn get_text(&self, path: &str) -> (u16, String) {
-        self.ask_text("GET", path, None)
-    }
-
-    fn ask_text(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let redirects = reqwest::redirect::Policy::none();
-            let client = reqwest::Client::builder().no_proxy().redirect(redirects).timeout(Duration::from_secs(30));
-            let mut request = client.build().unwrap().request(method.parse().unwrap(), format!("{}{path}", self.url));
-            if let Some(body) = body {
-                request = request.json(body);
-            }
-            let response = request.send().await.unwrap();
-            let status = response.status().as_u16();
-            (status, response.text().await.unwrap())
-        })
+        self.served().ask_text("GET", path, None)
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
@@ -116,12 +85,6 @@ impl Machine {
     /// Runs `dcos-node` to its end.
     fn refused(&self, arguments: &[&str]) -> Outcome {
         run(Path::new(DCOS_NODE), arguments, &[])
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 
@@ -145,20 +108,6 @@ pub(crate) fn publish(machine: &Machine, content: &[u8]) -> PathBuf {
     run(dcos, &["repo", "init", text(&folder)], &[]).expect(0);
     run(dcos, &["repo", "publish", text(&folder), text(&archive)], &[]).expect(0);
     folder
-}
-
-/// The repository, served as any web server would; answers its URL.
-fn repository(machine: &Machine) -> (Child, String) {
-    let folder = publish(machine, b"a tool\n");
-    let mut server = Command::new(env!("CARGO_BIN_EXE_dcos"))
-        .args(["repo", "serve", text(&folder), "--listen", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut url = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut url).unwrap();
-    (server, url.trim().to_owned())
 }
 
 #[test]
@@ -195,9 +144,10 @@ fn a_new_node_answers_and_has_nothing() {
 #[test]
 fn packages_are_fetched_by_a_worker_and_removed() {
     let mut machine = Machine::new("agent", "");
-    let (mut repository, url) = repository(&machine);
+    let repository = Repository::start(&publish(&machine, b"a tool\n"));
     let file = machine.path("node.toml");
-    let text = std::fs::read_to_string(&file).unwrap() + &format!("[repositories.release]\nurl = \"{url}\"\n");
+    let extra = format!("[repositories.release]\nurl = \"{}\"\n", repository.url);
+    let text = std::fs::read_to_string(&file).unwrap() + &extra;
     std::fs::write(&file, text).unwrap();
     machine.serve(&[]);
 
@@ -232,93 +182,6 @@ fn packages_are_fetched_by_a_worker_and_removed() {
     assert_eq!(machine.ask("DELETE", "/pkg/packages/tools--2.1", None).0, 200);
     assert_eq!(machine.ask("DELETE", "/pkg/packages/tools--2.1", None).0, 404);
     assert_eq!(machine.get("/pkg/state").1["jobs"].as_array().unwrap().len(), 3);
-    repository.kill().unwrap();
-    repository.wait().unwrap();
-}
-
-/// A web server that can stop in the middle of an archive, and that takes calls.
-pub(crate) struct SlowServer {
-    origin: String,
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    folder: PathBuf,
-    /// Whether an archive stops in its middle.
-    stops: AtomicBool,
-    /// The `Range` of each request for an archive.
-    ranges: Mutex<Vec<Option<usize>>>,
-    /// The bodies that were posted.
-    calls: Mutex<Vec<Value>>,
-}
-
-impl SlowServer {
-    pub(crate) fn start(folder: PathBuf) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
-        let stops = AtomicBool::new(true);
-        let shared = Arc::new(Shared { folder, stops, ranges: Mutex::default(), calls: Mutex::default() });
-        let server = Arc::clone(&shared);
-        // It ends with the test's process; each request has a connection and a thread of its own.
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let server = Arc::clone(&server);
-                std::thread::spawn(move || server.answer(stream.unwrap()));
-            }
-        });
-        Self { origin, shared }
-    }
-
-    pub(crate) fn calls(&self) -> Vec<Value> {
-        self.shared.calls.lock().unwrap().clone()
-    }
-}
-
-impl Shared {
-    /// Answers one request. A client that has gone away is none of its business.
-    fn answer(&self, stream: TcpStream) -> Option<()> {
-        let mut reader = BufReader::new(stream);
-        let (mut first, mut range, mut length) = (String::new(), None, 0);
-        reader.read_line(&mut first).ok()?;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok()?;
-            let Some((name, value)) = line.trim().split_once(": ") else { break };
-            match name.to_lowercase().as_str() {
-                "content-length" => length = value.parse().ok()?,
-                "range" => range = value.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok(),
-                _ => {}
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).ok()?;
-        let mut stream = reader.into_inner();
-        let path = first.split(' ').nth(1)?;
-        if first.starts_with("POST") {
-            self.calls.lock().unwrap().push(serde_json::from_slice(&body).ok()?);
-            return stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").ok();
-        }
-        let bytes = std::fs::read(self.folder.join(path.trim_start_matches('/'))).ok()?;
-        let rest = &bytes[range.unwrap_or(0)..];
-        let (status, place) = match range {
-            Some(from) => {
-                ("206 Partial Content", format!("Content-Range: bytes {from}-{}/{}\r\n", bytes.len() - 1, bytes.len()))
-            }
-            None => ("200 OK", String::new()),
-        };
-        let head = format!(
-            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nETag: \"1\"\r\n{place}Connection: close\r\n\r\n",
-            rest.len()
-        );
-        stream.write_all(head.as_bytes()).ok()?;
-        let (now, later) = rest.split_at(rest.len() / 2);
-        stream.write_all(now).ok()?;
-        if path.ends_with(".tar.gz") {
-            self.ranges.lock().unwrap().push(range);
-            until("the rest may be sent", 60, || (!self.stops.load(Ordering::SeqCst)).then_some(()));
-        }
-        stream.write_all(later).ok()
-    }
 }
 
 /// Bytes that no compression makes smaller.
@@ -336,10 +199,13 @@ fn noise(length: usize) -> Vec<u8> {
 #[test]
 fn a_worker_that_is_killed_is_followed_by_one_that_goes_on_and_the_caller_is_told() {
     let mut machine = Machine::new("agent", "");
-    let server = SlowServer::start(publish(&machine, &noise(2 << 20)));
+    let server = Hostile::start(&publish(&machine, &noise(2 << 20)));
+    // A third of it, each time.
+    server.set(Mood::Stall(700_000));
+    let caller = Receiver::start();
     let file = machine.path("node.toml");
-    let origin = &server.origin;
-    let extra = format!("[repositories.release]\nurl = \"{origin}\"\n[deploy]\nallowed_origins = [\"{origin}\"]\n");
+    let (url, origin) = (server.url(), &caller.origin);
+    let extra = format!("[repositories.release]\nurl = \"{url}\"\n[deploy]\nallowed_origins = [\"{origin}\"]\n");
     std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + &extra).unwrap();
     machine.serve(&[]);
     let wanted = json!({"packages": [{"id": "tools--2.1"}], "callback": format!("{origin}/done")});
@@ -366,21 +232,21 @@ fn a_worker_that_is_killed_is_followed_by_one_that_goes_on_and_the_caller_is_tol
     let (status, job) = machine.ask("DELETE", &format!("/pkg/jobs/{id}"), None);
     assert_eq!((status, &job["state"]), (200, &json!("cancelled")));
     assert!(!Path::new(&format!("/proc/{pid}")).exists(), "the worker is still there");
-    until("the caller is told", 30, || (server.calls().len() == 1).then_some(()));
+    until("the caller is told", 30, || (caller.calls().len() == 1).then_some(()));
 
     // Killed in the middle.
     let (job, _, pid) = fetching(&machine);
     rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
-    server.shared.stops.store(false, Ordering::SeqCst);
+    server.set(Mood::Well);
     let job = machine.ended(&job);
     assert_eq!((&job["state"], &job["packages"][0]["state"]), (&json!("done"), &json!("present")), "{job}");
-    until("the caller is told", 30, || (server.calls().len() == 2).then_some(()));
-    let told = server.calls();
-    assert_eq!((&told[0]["state"], &told[1]["state"]), (&json!("cancelled"), &json!("done")));
-    assert_eq!(told[1]["id"], job["id"]);
-    let ranges = server.shared.ranges.lock().unwrap().clone();
-    assert_eq!(ranges.len(), 3, "{ranges:?}");
-    assert!(ranges[0].is_none() && ranges[1] > ranges[0] && ranges[2] > ranges[1], "it began anew: {ranges:?}");
+    until("the caller is told", 30, || (caller.calls().len() == 2).then_some(()));
+    let told = caller.calls();
+    assert_eq!((&told[0].body["state"], &told[1].body["state"]), (&json!("cancelled"), &json!("done")));
+    assert_eq!(told[1].body["id"], job["id"]);
+    let offsets = server.offsets();
+    assert!(offsets.len() == 3 && offsets.is_sorted_by(|left, right| left < right), "it began anew: {offsets:?}");
+    assert_eq!(offsets[0], 0);
 }
 
 #[test]

@@ -6,16 +6,38 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::harness::fake;
 use crate::harness::program::{self, Outcome};
 use crate::harness::until;
 use crate::pkg::server::Hostile;
 
 const VERSION: &str = "1.10.0";
-const CONFIG: &str = "mesos-config--0123456789ab";
 
 /// The set that the machine shall run.
 pub(super) fn set() -> [String; 3] {
-    [format!("mesos--{VERSION}"), format!("dcos-bits--0.1.0+mesos{VERSION}"), CONFIG.to_owned()]
+    fake::set(VERSION)
+}
+
+/// Joins a cluster as a machine whose files are in `folder`: its master's URL, and a token. A new Mesos must live for `hold`
+/// seconds.
+pub(super) fn join(folder: &Path, port: u16, (master, token): (&str, &str), hold: f64) -> Outcome {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let mut arguments = ["bootstrap", "--process", "--json"].map(str::to_owned).to_vec();
+    for (name, value) in [
+        ("--node", path("etc/node.toml")),
+        ("--root", path("root")),
+        ("--work-dir", path("work")),
+        ("--runtime-dir", path("run")),
+        ("--port", port.to_string()),
+        ("--hold", hold.to_string()),
+        ("--deadline", "60".to_owned()),
+        ("--join", master.to_owned()),
+        ("--token", token.to_owned()),
+    ] {
+        arguments.extend([name.to_owned(), value]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    program::run(Path::new(env!("CARGO_BIN_EXE_dcos-restart-helper")), &arguments, &[])
 }
 
 /// The machine; everything on it ends with the test.
@@ -126,53 +148,11 @@ impl Machine {
             program::run(Path::new(env!("CARGO_BIN_EXE_dcos")), arguments, &[]).expect(0);
         };
         dcos(&["repo", "init", repository.to_str().unwrap(), "--keys", keys.to_str().unwrap()]);
-        let script = include_str!("../restart/mesos.py").replace("@VERSION@", VERSION);
-        let script = format!("#!{}\n{script}", crate::restart::machine::python());
-        let mesos = format!(r#""mesos": {{"version": "{VERSION}"}}"#);
-        let module = r#"{"library": "lib/libdcos_bits.so", "name": "org_dcos_bits_Pkg", "health": "/pkg/health"}"#;
-        let helper = format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_dcos-restart-helper"));
-        let config = r#"{"format": 1, "role": "master", "environment": {},
-            "modules": [{"name": "org_dcos_bits_Pkg", "parameters": {}}]}"#;
-        let [mesos_id, bits_id, config_id] = set();
-        let archives = [
-            self.archive(
-                &mesos_id,
-                &format!(r#""kind": "mesos", {mesos}"#),
-                &[("bin/mesos-master", &script), ("lib/libmesos.so", VERSION)],
-            ),
-            self.archive(
-                &bits_id,
-                &format!(r#""kind": "module", {mesos}, "modules": [{module}]"#),
-                &[("lib/libdcos_bits.so", VERSION), ("bin/dcos-restart-helper", &helper)],
-            ),
-            self.archive(
-                &config_id,
-                r#""kind": "mesos-config", "roles": ["master"], "requires": ["mesos >= 1.10.0, < 1.12.0"]"#,
-                &[("etc/config.json", config)],
-            ),
-        ];
+        let folder = self.folder.path();
+        let archives = fake::bound(folder, VERSION).into_iter().chain([fake::config(folder)]).collect::<Vec<_>>();
         let mut publish = vec!["repo", "publish", repository.to_str().unwrap(), "--keys", keys.to_str().unwrap()];
         publish.extend(archives.iter().map(|archive| archive.to_str().unwrap()));
         dcos(&publish);
-    }
-
-    fn archive(&self, id: &str, pkginfo: &str, files: &[(&str, &str)]) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt as _;
-        let tree = self.path("trees").join(id);
-        let (name, version) = id.split_once("--").unwrap();
-        let pkginfo = format!(r#"{{"format": 1, "name": "{name}", "version": "{version}", {pkginfo}}}"#);
-        for (path, text) in files.iter().copied().chain([("pkginfo.json", pkginfo.as_str())]) {
-            let file = tree.join(path);
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(&file, text).unwrap();
-            if path.starts_with("bin/") {
-                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
-            }
-        }
-        let archive = self.path(&format!("{id}.tar.zst"));
-        let arguments = ["build", tree.to_str().unwrap(), "--output", archive.to_str().unwrap()];
-        program::run(Path::new(env!("CARGO_BIN_EXE_dcos-pkg")), &arguments, &[]).expect(0);
-        archive
     }
 
     /// Waits until somebody holds the helper's lock.
@@ -194,57 +174,5 @@ impl Drop for Machine {
                 eprintln!("{stopped}\n--- helper.log\n{log}");
             }
         }
-    }
-}
-
-/// `dcos-node serve` for a node file, on a port of its own; ended with the test.
-pub(super) struct Served {
-    child: Child,
-    pub(super) url: String,
-}
-
-impl Served {
-    pub(super) fn start(node: &Path) -> Self {
-        use std::io::BufRead as _;
-        let mut child = Command::new(env!("CARGO_BIN_EXE_dcos-node"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--node"])
-            .arg(node)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it said `{line}`")).to_owned();
-        Self { child, url }
-    }
-
-    /// Posts JSON; answers the status and the body.
-    pub(super) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        self.ask("POST", path, &body.to_string())
-    }
-
-    pub(super) fn ask(&self, method: &str, path: &str, text: &str) -> (u16, Value) {
-        use std::io::{Read as _, Write as _};
-        let mut stream = std::net::TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
-            text.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        (status, serde_json::from_str(body).unwrap_or_default())
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

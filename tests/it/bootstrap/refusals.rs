@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::machine::Served;
 use crate::harness::program::dcos;
+use crate::harness::served::Served;
 use crate::harness::until;
 use crate::pkg::server::Hostile;
 use crate::restart::machine::{Machine, NEW, OLD, set};
@@ -74,7 +74,7 @@ fn what_exists_nowhere_is_4_and_what_is_only_not_here_is_3() {
 fn a_spent_or_stale_ticket_is_a_conflict() {
     let machine = Machine::started();
     machine.write_node("[limits]\ninsecure_allow_anonymous = true\n");
-    let served = Served::start(&machine.node());
+    let served = Served::start(&machine.node(), &[]);
     let begin = |attempt: &str, version: &str| {
         let body = json!({"set": set(version), "attempt": attempt, "term": 0});
         let (status, answer) = served.post("/restart/begin", &body);
@@ -87,7 +87,7 @@ fn a_spent_or_stale_ticket_is_a_conflict() {
     };
     let stale = begin("first", NEW);
     // Another attempt takes the place of one whose ticket was withdrawn.
-    assert_eq!(served.ask("DELETE", "/restart/attempts/first", "").0, 200);
+    assert_eq!(served.ask("DELETE", "/restart/attempts/first", None).0, 200);
     let before = all(&machine);
     assert_eq!(go(&stale), (409, "urn:dcos-bits:stale-ticket".to_owned()));
     assert_eq!(go("made up"), (409, "urn:dcos-bits:stale-ticket".to_owned()));

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::machine::{Machine, Served, set};
+use super::machine::{Machine, set};
 use crate::harness::program::{Outcome, dcos};
+use crate::harness::served::Served;
 
 /// A master that knows the machine's repository.
 fn master(machine: &Machine) -> Served {
@@ -20,7 +21,7 @@ fn master(machine: &Machine) -> Served {
     );
     std::fs::write(machine.path("master.toml"), text).unwrap();
     std::fs::write(machine.path("credentials"), r#"{"principal": "nodes", "secret": "quiet"}"#).unwrap();
-    Served::start(&machine.path("master.toml"))
+    Served::start(&machine.path("master.toml"), &[])
 }
 
 /// A token for another master of that set.
@@ -32,32 +33,9 @@ fn token(master: &Served, more: &[&str]) -> String {
     dcos(&arguments).expect(0).json()["token"].as_str().unwrap().to_owned()
 }
 
-/// Joins as a machine whose files are in `folder`.
+/// Joins as a machine whose files are in a folder of this one's.
 fn join(machine: &Machine, master: &Served, token: &str, folder: &str) -> Outcome {
-    let path = |name: &str| machine.path(&format!("{folder}{name}")).display().to_string();
-    let port = machine.port.to_string();
-    let arguments = [
-        "bootstrap",
-        "--process",
-        "--hold",
-        "0.3",
-        "--deadline",
-        "30",
-        "--json",
-        "--node",
-        &path("etc/node.toml"),
-        "--root",
-        &path("root"),
-        "--work-dir",
-        &path("work"),
-        "--port",
-        &port,
-        "--join",
-        &master.url,
-        "--token",
-        token,
-    ];
-    machine.helper(&arguments)
+    super::machine::join(&machine.path(folder), machine.port, (&master.url, token), 0.3)
 }
 
 #[test]
@@ -86,29 +64,7 @@ fn a_token_leads_one_machine_in_however_often_it_asks() {
     // Now it is known, and the master is not asked.
     let gone = master.url.clone();
     drop(master);
-    let path = machine.path("etc/node.toml").display().to_string();
-    let (root, work, port) = (machine.path("root"), machine.path("work"), machine.port.to_string());
-    let again = [
-        "bootstrap",
-        "--process",
-        "--hold",
-        "0.3",
-        "--deadline",
-        "5",
-        "--node",
-        &path,
-        "--root",
-        root.to_str().unwrap(),
-        "--work-dir",
-        work.to_str().unwrap(),
-        "--port",
-        &port,
-        "--join",
-        &gone,
-        "--token",
-        &token,
-    ];
-    machine.helper(&again).expect(0);
+    super::machine::join(&machine.path(""), machine.port, (&gone, &token), 0.3).expect(0);
     assert_eq!(machine.starts(), 1);
 }
 
@@ -120,16 +76,21 @@ fn a_token_that_is_used_over_or_unknown_starts_nothing() {
     let body = serde_json::json!({"protocol": 1, "token": used, "claim": "a".repeat(32), "node": "first"});
     assert_eq!(master.post("/deploy/join", &body).0, 200);
     assert_eq!(master.post("/deploy/join", &body).0, 200, "the same machine again");
+    let mut other = body.clone();
+    other["claim"] = serde_json::json!("b".repeat(32));
+    let (status, problem) = master.post("/deploy/join", &other);
+    assert_eq!((status, problem["type"].as_str()), (409, Some("urn:dcos-bits:used-token")), "{problem}");
+    assert!(problem["hints"][0].as_str().is_some_and(|hint| hint.contains("dcos slave token")), "{problem}");
     std::thread::sleep(Duration::from_millis(1100));
     for (token, code, name, why) in [
         (used.as_str(), 5, "used-token", "was used by first at"),
         (short.as_str(), 3, "expired-token", "was good until"),
         ("nonsense", 4, "unknown-token", "no such join token"),
     ] {
-        let refused = join(&machine, &master, token, "other-").expect(code);
+        let refused = join(&machine, &master, token, "other").expect(code);
         assert_eq!(refused.json()["type"], format!("urn:dcos-bits:{name}"), "{refused}");
         assert!(refused.json()["detail"].as_str().unwrap().contains(why), "{refused}");
-        for left in ["other-etc", "other-work", "other-root/packages", "other-root/state/guard.lock"] {
+        for left in ["other/etc", "other/work", "other/root/packages", "other/root/state/guard.lock"] {
             assert!(!machine.path(left).exists(), "{left}");
         }
     }

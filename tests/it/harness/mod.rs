@@ -2,16 +2,22 @@
 //!
 //! - [`program`]: running one of our programs, and what came of it
 //! - [`cluster`]: a real master and real agents with their own packages, ended with the test
+//! - [`fake`]: a set in which a fake stands for Mesos
 //! - [`framework`]: a framework with a task that is watched
 //! - [`host`]: hosts with a systemd of their own
 //! - [`http`]: asking an endpoint
+//! - [`receiver`]: somebody who wants to be called
+//! - [`served`]: `dcos-node serve`
 //! - [`zookeeper`]: a real ensemble
 
 pub(crate) mod cluster;
+pub(crate) mod fake;
 pub(crate) mod framework;
 pub(crate) mod host;
 pub(crate) mod http;
 pub(crate) mod program;
+pub(crate) mod receiver;
+pub(crate) mod served;
 pub(crate) mod zookeeper;
 
 use std::net::TcpListener;

@@ -1,77 +1,16 @@
 //! `/pkg/verify`, `/pkg/repair` and `/pkg/gc` on a `dcos-node`, with the real worker; who is told of their end, and how
 //! all of it looks to Prometheus.
 
-use std::collections::VecDeque;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
 use super::server::Served;
+use crate::harness::receiver::Receiver;
 use crate::harness::until;
 use crate::node::{Machine, kind, publish};
-
-/// A post that arrived: its path, its `Authorization`, its body.
-#[derive(Clone, Debug)]
-struct Call {
-    path: String,
-    authorization: Option<String>,
-    body: Value,
-}
-
-/// Somebody who wants to be called, and answers with prepared heads; with 204 when there are none left.
-struct Receiver {
-    origin: String,
-    calls: Arc<Mutex<Vec<Call>>>,
-    answers: Arc<Mutex<VecDeque<String>>>,
-}
-
-impl Receiver {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
-        let receiver = Self { origin, calls: Arc::default(), answers: Arc::default() };
-        let (calls, answers) = (Arc::clone(&receiver.calls), Arc::clone(&receiver.answers));
-        // It ends with the test's process.
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if let Some(call) = receive(&stream, &answers) {
-                    calls.lock().unwrap().push(call);
-                }
-            }
-        });
-        receiver
-    }
-
-    fn calls(&self) -> Vec<Call> {
-        self.calls.lock().unwrap().clone()
-    }
-}
-
-fn receive(mut stream: &TcpStream, answers: &Mutex<VecDeque<String>>) -> Option<Call> {
-    let mut reader = BufReader::new(stream);
-    let (mut first, mut authorization, mut length) = (String::new(), None, 0);
-    reader.read_line(&mut first).ok()?;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim().split_once(": ") else { break };
-        match name.to_lowercase().as_str() {
-            "content-length" => length = value.parse().ok()?,
-            "authorization" => authorization = Some(value.to_owned()),
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    let head = answers.lock().unwrap().pop_front().unwrap_or_else(|| "204 No Content".to_owned());
-    write!(stream, "HTTP/1.1 {head}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").ok()?;
-    let path = first.split(' ').nth(1)?.to_owned();
-    Some(Call { path, authorization, body: serde_json::from_slice(&body).ok()? })
-}
 
 /// A node with `tools--2.1` from a repository, which reports to `receiver` with credentials.
 fn node(receiver: &Receiver) -> (Machine, Served) {
@@ -153,7 +92,7 @@ fn a_caller_that_is_busy_is_told_later_and_nobody_else_ever() {
     let (machine, _repository) = node(&receiver);
     let callback = |origin: &str| json!({"callback": format!("{origin}/done")});
 
-    receiver.answers.lock().unwrap().extend(["503 Busy".to_owned(), "500 Broken".to_owned()]);
+    receiver.answer(["503 Busy".to_owned(), "500 Broken".to_owned()]);
     let job = work(&machine, "/pkg/verify", &callback(&receiver.origin));
     let calls = until("the third try", 60, || Some(receiver.calls()).filter(|calls| calls.len() == 3));
     assert!(calls.iter().all(|call| call.body == job && call.authorization.is_some()), "{calls:?}");
@@ -165,7 +104,7 @@ fn a_caller_that_is_busy_is_told_later_and_nobody_else_ever() {
         assert_eq!((status, kind(&problem)), (422, "origin-not-allowed"), "{path}");
     }
     let elsewhere = format!("307 Elsewhere\r\nLocation: {}/done", stranger.origin);
-    receiver.answers.lock().unwrap().push_back(elsewhere);
+    receiver.answer([elsewhere]);
     let (_, job) = machine.post("/pkg/gc", &json!({"dry_run": true, "callback": format!("{}/x", receiver.origin)}));
     machine.ended(&job);
     until("the redirecting call", 30, || receiver.calls().into_iter().find(|call| call.path == "/x"));

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::Site;
 use crate::harness::host::Host;
-use crate::harness::{free_ports, until};
+use crate::harness::{free_ports, http, until};
+use crate::node::kind;
 use crate::restart::machine::python;
 
 /// What a first start leaves on a machine that has become a node.
@@ -51,6 +52,17 @@ fn the_user_data_makes_an_agent_of_a_bare_machine_once() {
     let port = free_ports(1)[0];
     let site = Site::with(|folder| provider(folder, port));
     let folder = tempfile::Builder::new().prefix("dcos-bits-bare.").tempdir().unwrap();
+    // Whoever has no permission is told so, and nothing is begun.
+    let denied = site.yard.join("denied");
+    std::fs::create_dir(&site.yard).unwrap();
+    std::fs::write(&denied, "").unwrap();
+    let (code, problem) = site.slave(&["add", "--class", "bare"]);
+    assert_eq!((code, kind(&problem)), (3, "provider-denied"), "{problem:#}");
+    assert!(problem["hints"][0].as_str().is_some_and(|hint| hint.contains("docs/provisioning.md")), "{problem:#}");
+    let operations = http::json(&format!("{}/provision/operations", site.cluster.master.url));
+    assert_eq!(operations["operations"], serde_json::json!([]));
+    std::fs::remove_file(denied).unwrap();
+
     let (code, begun) = site.slave(&["add", "--class", "bare", "--no-wait"]);
     assert_eq!(code, 0, "{begun:#}");
     let user_data = until("the machine is asked for", 30, || std::fs::read_to_string(site.yard.join("user-data")).ok());
@@ -65,7 +77,7 @@ fn the_user_data_makes_an_agent_of_a_bare_machine_once() {
     let name = format!("127.0.0.1:{port}");
     let id = site.cluster.agent_ids().remove(&name);
     assert!(id.is_some(), "the master lists it");
-    let active = crate::harness::http::json(&format!("http://{name}/pkg/active"));
+    let active = http::json(&format!("http://{name}/pkg/active"));
     assert_eq!(active["packages"], serde_json::json!(site.cluster.agents[0].packages()));
     let state = host.run(&["systemctl", "is-active", "dcos-mesos-agent.service"]);
     assert_eq!(state.stdout.trim(), "active", "{state}");
@@ -78,7 +90,7 @@ fn the_user_data_makes_an_agent_of_a_bare_machine_once() {
     host.kill();
     host.boot();
     until("the same agent is there after a boot", 30, || {
-        let answers = crate::harness::http::get(&format!("http://{name}/pkg/active")).is_some();
+        let answers = http::get(&format!("http://{name}/pkg/active")).is_some();
         (answers && site.cluster.agent_ids().remove(&name) == id).then_some(())
     });
     host.kill();

@@ -1,8 +1,12 @@
 //! Agents that come and go, on a real master: made by the provider `local`, drained by a real `DRAIN_AGENT`.
 //!
 //! - [`bare`]: the user data on a machine with nothing on it, under its own systemd
+//! - [`policy`]: the IAM policy of the page, and the calls of the code
+//! - [`refusals`]: what is refused before anybody is asked
 
 mod bare;
+mod policy;
+mod refusals;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,6 +15,7 @@ use serde_json::Value;
 
 use crate::harness::cluster::{Cluster, OLD};
 use crate::harness::{archive, http, id, until};
+use crate::node::kind;
 
 /// A cluster whose master can make agents.
 struct Site {
@@ -97,9 +102,10 @@ package = {{ url = "{url}/packages/dcos-bits/{id}.tar.gz", sha256 = "{digest}" }
         (done.code.unwrap_or(-1), serde_json::from_str(&done.stdout).unwrap_or(Value::String(done.stderr)))
     }
 
-    /// The name of the problem that a command ends with.
+    /// The name of the problem that a command ends with. There is none without a next step.
     fn refusal(&self, arguments: &[&str]) -> (i32, String) {
         let (code, document) = self.slave(arguments);
+        assert!(document["hints"].as_array().is_some_and(|hints| !hints.is_empty()), "{document:#}");
         (code, document["type"].as_str().unwrap_or_default().rsplit(':').next().unwrap_or_default().to_owned())
     }
 
@@ -132,6 +138,11 @@ fn agents_are_added_and_removed_with_their_machines() {
         assert_eq!(site.refusal(arguments), (code, name.to_owned()), "{arguments:?}");
     }
     let old = by_hand.iter().next().expect("there is one");
+    for (agent, status, name) in [("10.9.9.9:5051", 404, "no-such-agent"), (old.as_str(), 422, "too-few")] {
+        let url = format!("{}/provision/decommission_slave", site.cluster.master.url);
+        let answer = http::post(&url, &serde_json::json!({"agent": agent})).expect("the master answers");
+        assert_eq!((answer.status, kind(&answer.body)), (status, name), "{}", answer.text);
+    }
     assert_eq!(site.refusal(&["remove", old, "--yes"]), (3, "too-few".to_owned()));
     let (code, planned) = site.slave(&["add", "--class", "small", "--count", "2", "--dry-run"]);
     assert_eq!((code, planned["state"].as_str()), (0, Some("planned")));

@@ -1,6 +1,7 @@
 """A provider with one machine, which the test switches on: it keeps the user data that the machine is given.
 
-settings: `directory`, where `user-data` is kept, and `port`, where the machine's agent will listen on 127.0.0.1.
+settings: `directory`, where `user-data` is kept, and `port`, where the machine's agent will listen on 127.0.0.1. While there
+is a `denied` in the directory, whoever asks has no permission.
 """
 
 import json
@@ -13,7 +14,9 @@ call = request["call"]
 record = place / "machine.json"
 machine = json.loads(record.read_text()) if record.exists() else None
 
-if "launch" in call:
+if (place / "denied").exists():
+    answer = {"failed": {"reason": "denied", "detail": "RunInstances: 403 UnauthorizedOperation"}}
+elif "launch" in call:
     if not machine:
         launch = call["launch"]
         place.mkdir(exist_ok=True)

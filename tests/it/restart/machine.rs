@@ -7,14 +7,14 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::harness::fake;
+pub(crate) use crate::harness::fake::set;
 use crate::harness::program::{self, Outcome};
 use crate::harness::until;
 
 /// The versions of the fake, and the sets that they are in.
 pub(crate) const OLD: &str = "1.10.0";
 pub(crate) const NEW: &str = "1.11.0";
-
-const CONFIG: &str = "mesos-config--0123456789ab";
 
 /// A node in a folder of its own; everything on it ends with the test.
 pub(crate) struct Machine {
@@ -163,46 +163,13 @@ impl Machine {
 
     /// Puts the packages of a version into the store.
     fn add_packages(&self, version: &str) {
-        let script = include_str!("mesos.py").replace("@VERSION@", version);
-        let script = format!("#!{}\n{script}", python());
-        let mesos = format!(r#""mesos": {{"version": "{version}"}}"#);
-        self.add(
-            &format!("mesos--{version}"),
-            &format!(r#""kind": "mesos", {mesos}"#),
-            &[("bin/mesos-master", &script), ("lib/libmesos.so", version)],
-        );
-        let module = r#"{"library": "lib/libdcos_bits.so", "name": "org_dcos_bits_Pkg", "health": "/pkg/health"}"#;
-        // Each version's helper is a file of its own, as it is in earnest, and leads to the program under test.
-        let helper = format!("#!/bin/sh\n# of {version}\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_dcos-restart-helper"));
-        self.add(
-            &format!("dcos-bits--0.1.0+mesos{version}"),
-            &format!(r#""kind": "module", {mesos}, "modules": [{module}]"#),
-            &[("lib/libdcos_bits.so", version), ("bin/dcos-restart-helper", &helper)],
-        );
+        let mut archives = fake::bound(self.folder.path(), version).to_vec();
         if version == OLD {
-            let config = r#"{"format": 1, "role": "master", "environment": {},
-                "modules": [{"name": "org_dcos_bits_Pkg", "parameters": {}}]}"#;
-            let pkginfo = r#""kind": "mesos-config", "roles": ["master"], "requires": ["mesos >= 1.10.0, < 1.12.0"]"#;
-            self.add(CONFIG, pkginfo, &[("etc/config.json", config)]);
+            archives.push(fake::config(self.folder.path()));
         }
-    }
-
-    fn add(&self, id: &str, pkginfo: &str, files: &[(&str, &str)]) {
-        use std::os::unix::fs::PermissionsExt as _;
-        let tree = self.path("trees").join(id);
-        let (name, version) = id.split_once("--").unwrap();
-        let pkginfo = format!(r#"{{"format": 1, "name": "{name}", "version": "{version}", {pkginfo}}}"#);
-        for (path, text) in files.iter().copied().chain([("pkginfo.json", pkginfo.as_str())]) {
-            let file = tree.join(path);
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(&file, text).unwrap();
-            if path.starts_with("bin/") {
-                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
-            }
+        for archive in archives {
+            self.pkg(&["add", archive.to_str().unwrap()]).expect(0);
         }
-        let archive = self.path(&format!("{id}.tar.zst"));
-        self.pkg(&["build", tree.to_str().unwrap(), "--output", archive.to_str().unwrap()]).expect(0);
-        self.pkg(&["add", archive.to_str().unwrap()]).expect(0);
     }
 }
 
@@ -215,11 +182,6 @@ impl Drop for Machine {
             eprintln!("{stopped}\n--- helper.log\n{log}");
         }
     }
-}
-
-/// The ids of the set of a version.
-pub(crate) fn set(version: &str) -> [String; 3] {
-    [format!("mesos--{version}"), format!("dcos-bits--0.1.0+mesos{version}"), CONFIG.to_owned()]
 }
 
 /// Kills a process as the kernel would.
