@@ -16,14 +16,15 @@
 pub mod client;
 pub mod config;
 pub mod dcos;
-#[cfg(test)]
-mod golden;
 pub mod helper;
 pub mod node;
 pub mod output;
 pub mod pkg;
 pub mod programs;
 mod progress;
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
+mod refusals;
 pub mod repo;
 pub mod sim;
 pub mod usage;

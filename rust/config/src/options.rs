@@ -83,7 +83,8 @@ pub enum InvalidOptions {
 impl InvalidOptions {
     /// The refusal to print, with every finding.
     pub fn problem(&self) -> Problem {
-        let mut problem = Problem::new(ExitCode::Refused, "invalid-options", Problem::chain(self));
+        let mut problem = Problem::new(ExitCode::Refused, "invalid-options", Problem::chain(self))
+            .hint("`dcos config options` explains every key");
         if let Self::Findings(findings) = self {
             problem.problems.clone_from(findings);
         }

@@ -284,7 +284,27 @@ impl RepoError {
             Self::Signing(error) => error.hint(),
             Self::SignedSource(_) => Some("name the file that its publisher gave out by `--root-json`"),
             Self::Publishing(_) => Some("try again when they are done"),
-            _ => None,
+            Self::Url { .. } => Some("mend `url` of the repository in `node.toml`, or whoever wrote it into the index"),
+            Self::Authority { .. } | Self::Setup(_) => {
+                Some("`ca` of the repository in `node.toml` names a file in PEM")
+            }
+            Self::Unreachable { .. } => Some("`dcos doctor` asks each repository; what is local goes on working"),
+            Self::Status { .. } => Some("is `url` of the repository right? `dcos doctor` asks it the same"),
+            Self::Credentials(_) => Some("`{\"principal\": \"…\", \"secret\": \"…\"}` is what the file has"),
+            Self::Changed(_) => Some("fetch it again; a published archive is never written over"),
+            Self::NoRanges(_) => Some("fetch the whole package: `dcos-pkg remove ID`, then `dcos-pkg fetch ID`"),
+            Self::NotSigned { .. } | Self::TooLong { .. } | Self::OtherSize { .. } => {
+                Some("a cache or mirror that lags behind looks the same: if it lasts, somebody tampers")
+            }
+            Self::Index { .. } => Some("is `url` of the repository right? `dcos repo init DIR` makes one that is"),
+            Self::IndexFormat { .. } => Some("a newer release published it: upgrade dcos-bits here first"),
+            Self::UntrustedSource(_) => Some("publish it to a repository that this node trusts"),
+            Self::HalfSource(_) => Some("say both, or neither: then the configured repositories are asked"),
+            Self::NoJob(_) => Some("`GET /pkg/jobs` lists those that there are; old ones are forgotten"),
+            Self::BadJob { .. } => Some("ask for the same again: that makes a new job"),
+            Self::JobTaken { .. } => Some("it goes on there; `GET /pkg/jobs/ID` says how far it is"),
+            // Their own problems have hints of their own; the rest is the system's failure.
+            Self::Store(_) | Self::Problem(_) | Self::Io { .. } | Self::Thread(_) => None,
         }
     }
 }

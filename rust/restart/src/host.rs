@@ -142,11 +142,12 @@ impl Lock {
 
 impl From<LockError> for dcos_core::Problem {
     fn from(error: LockError) -> Self {
-        let (code, name) = match &error {
-            LockError::Held { .. } => (dcos_core::ExitCode::Conflict, "helper-busy"),
-            LockError::Io { .. } => (dcos_core::ExitCode::Unexpected, "lock-failed"),
-        };
-        Self::new(code, name, Self::chain(&error))
+        let problem = |code, name| Self::new(code, name, Self::chain(&error));
+        match &error {
+            LockError::Held { .. } => problem(dcos_core::ExitCode::Conflict, "helper-busy")
+                .hint("`dcos-restart-helper status` says what it does; `watch` waits for its end"),
+            LockError::Io { .. } => problem(dcos_core::ExitCode::Unexpected, "lock-failed"),
+        }
     }
 }
 

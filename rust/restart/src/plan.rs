@@ -253,7 +253,9 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let problem = |code, name| Self::new(code, name, refusal.to_string());
         match &refusal {
-            Refusal::InvalidAttempt(_) => problem(ExitCode::Usage, "invalid-attempt"),
+            Refusal::InvalidAttempt(_) => {
+                problem(ExitCode::Usage, "invalid-attempt").hint("leave it out: a name is made up then")
+            }
             Refusal::AttemptRunning { .. } => problem(ExitCode::Conflict, "attempt-running")
                 .hint("`dcos-restart-helper watch` follows it; before `go` it can be cancelled"),
             Refusal::AttemptKnown(_) => problem(ExitCode::Conflict, "attempt-known").hint("choose a new name"),

@@ -219,6 +219,7 @@ impl StoreError {
 
     /// What may be done about it.
     fn hints(&self) -> Vec<String> {
+        let one = |hint: &str| vec![hint.to_owned()];
         match self {
             Self::Busy { .. } => vec!["try again when it is done".to_owned()],
             Self::NotLocal(id) => vec![format!("fetch it: `dcos-pkg fetch {id}`")],
@@ -230,7 +231,28 @@ impl StoreError {
             Self::FileName(_) => vec!["rename the file to the id in its `pkginfo.json`".to_owned()],
             Self::Damaged { .. } => vec!["`dcos-pkg verify` lists what else is damaged".to_owned()],
             Self::InvalidSet(report) => report.problems.iter().filter_map(|finding| finding.hint.clone()).collect(),
-            _ => Vec::new(),
+            Self::Format { .. } => one("a newer release wrote it: use that one's programs"),
+            Self::Archive { .. } => one("make it anew with `dcos-pkg build DIR --output FILE`"),
+            Self::Digest { .. } => {
+                one("get it again; if that is what its publisher made, they have to say its digest anew")
+            }
+            Self::PkgInfo { .. } => {
+                one("docs/module.md says what is in it; `dcos-pkg convert` knows packages of DC/OS")
+            }
+            Self::OtherPackage { .. } => one("name the file, or the index entry, by the id in its `pkginfo.json`"),
+            Self::Differs { .. } => one("an id never changes its content: give the new content a new version"),
+            Self::InUse { .. } => {
+                one("`dcos-pkg history` shows which generations need it; `dcos-pkg gc` removes what none does")
+            }
+            Self::NoGeneration(_) => one("`dcos-pkg history` lists those that there were"),
+            Self::NothingActive => {
+                one("`dcos-pkg activate ID…` makes a first set active, `dcos-restart-helper bootstrap` a node")
+            }
+            Self::NoRollbackTarget => one("`dcos-pkg swap ID…` puts single packages back"),
+            Self::NoHelper(_) => one("put `dcos-bits` into the set"),
+            Self::StateName(_) => one("a plain name without `/` is needed"),
+            Self::Unbuildable { .. } => one("docs/module.md says what such a directory has in it"),
+            Self::Io { .. } | Self::Source { .. } => Vec::new(),
         }
     }
 }

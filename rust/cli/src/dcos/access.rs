@@ -8,6 +8,7 @@ use std::path::Path;
 
 use dcos_core::credentials::Credential;
 use dcos_core::{ExitCode, Problem};
+use dcos_deploy::trust::InvalidCredentials;
 
 use super::profile::Profile;
 use crate::client::Access;
@@ -35,10 +36,16 @@ pub(super) fn access(profile: &Profile) -> Result<Access, Problem> {
 }
 
 fn from_file(file: &Path) -> Result<Credential, Problem> {
-    dcos_deploy::trust::credential(file).map_err(|error| {
-        Problem::new(ExitCode::Usage, "bad-credentials", Problem::chain(&error))
-            .hint("`--credentials` or `DCOS_CREDENTIALS` names the file; `chmod 600` it")
-    })
+    dcos_deploy::trust::credential(file).map_err(|error| bad_credentials(&error))
+}
+
+pub(crate) fn bad_credentials(error: &InvalidCredentials) -> Problem {
+    let hint = match error {
+        InvalidCredentials::Unreadable { .. } => "`--credentials` or `DCOS_CREDENTIALS` names the file".to_owned(),
+        InvalidCredentials::Open(path) => format!("`chmod 600 {}` closes it", path.display()),
+        InvalidCredentials::Malformed { .. } => "such as `alice correct-horse`, on one line".to_owned(),
+    };
+    Problem::new(ExitCode::Usage, "bad-credentials", Problem::chain(error)).hint(hint)
 }
 
 /// A colon would end the name in HTTP's Basic.

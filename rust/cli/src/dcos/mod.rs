@@ -39,6 +39,9 @@ use crate::client::Client;
 use crate::output::Format;
 use crate::{programs, usage};
 
+#[cfg(test)]
+pub(crate) use self::access::bad_credentials;
+
 /// Opens a controller's log in a file.
 pub type Files = fn(PathBuf) -> Box<dyn StateStore>;
 
@@ -96,7 +99,10 @@ fn run(arguments: Arguments, format: Format, files: Files) -> Result<ExitCode, P
         }
         Command::Config(ConfigCommand::Local(command)) => crate::config::run(format, command),
         Command::Profile(command) => profile::run(format, command, given),
-        Command::Doctor(doctor) => wait(doctor::run(format, &doctor.node)),
+        Command::Doctor(doctor) => {
+            let named = given.clone().resolve()?.is_some();
+            wait(doctor::run(format, &doctor, named, client))
+        }
         Command::Completions { shell, program } => {
             programs::complete(program, shell);
             Ok(ExitCode::Done)

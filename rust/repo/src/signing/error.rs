@@ -117,7 +117,15 @@ impl SigningError {
             Self::Unsigned(_) => Some("`dcos repo init DIR --keys KEYDIR` makes keys and signs what is there"),
             Self::LongId(_) => Some("give it a name and version of 179 bytes at most"),
             Self::Revoked(_) => Some("give the new content a new version"),
-            _ => None,
+            Self::KeysServed { .. } => Some("name a folder that no web server serves"),
+            Self::Key { .. } => Some("`--keys` names the folder that `dcos repo init --keys` made"),
+            Self::KeysMissing { .. } => Some("bring the folders of all who hold a key of that role together first"),
+            Self::Metadata { .. } => {
+                Some("get the file from a mirror or a backup; `dcos repo mirror` made one that is whole")
+            }
+            Self::NotPublished(_) => Some("`dcos repo list DIR` shows what is"),
+            Self::NoRole(_) => Some("name one of these four"),
+            Self::Unsignable { .. } => None,
         }
     }
 }

@@ -56,7 +56,12 @@ impl Refusal {
                 Some("a cache or mirror that lags behind looks the same: if it lasts, somebody tampers")
             }
             Self::Root => Some("`root_json` is the newest `metadata/N.root.json` of the repository, from its operator"),
-            Self::Signature | Self::Threshold | Self::Endless | Self::Malformed => None,
+            Self::Signature | Self::Threshold => Some(
+                "whoever publishes has lost keys, or somebody else publishes: ask them before you change `root_json`",
+            ),
+            Self::Endless | Self::Malformed => {
+                Some("is `url` of the repository right? if it is, ask who publishes there")
+            }
         }
     }
 }

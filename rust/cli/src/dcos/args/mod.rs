@@ -125,9 +125,9 @@ pub(in crate::dcos) enum Command {
 /// What `dcos doctor` looks at.
 #[derive(Debug, clap::Args)]
 pub(in crate::dcos) struct Doctor {
-    /// The machine's node file
-    #[arg(long, env = "DCOS_NODE", value_name = "FILE", default_value = dcos_core::node::DEFAULT_PATH)]
-    pub(in crate::dcos) node: PathBuf,
+    /// The machine's node file [default: /etc/dcos/node.toml]
+    #[arg(long, env = "DCOS_NODE", value_name = "FILE", conflicts_with = "cluster")]
+    pub(in crate::dcos) node: Option<PathBuf>,
     /// Check the cluster that `--url` or the profile names, and not this machine
     #[arg(long, conflicts_with = "bundle")]
     pub(in crate::dcos) cluster: bool,

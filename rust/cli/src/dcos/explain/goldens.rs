@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::cause::Cause;
 use super::class::Class;
 use super::{explain, text};
-use crate::golden;
+use dcos_testkit::golden;
 
 const OLD: [&str; 2] = ["mesos--1.10.0", "mesos-config--0123456789ab"];
 const NEW: [&str; 2] = ["mesos--1.11.0", "mesos-config--0123456789ab"];

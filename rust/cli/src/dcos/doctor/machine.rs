@@ -1,76 +1,26 @@
-//! `dcos doctor`: is this machine well? Every check says yes, or what is wrong and what to do about it. It changes nothing.
+//! The checks of a machine: its files, its Mesos, its repositories, its masters. Each says yes, or what is wrong and what to
+//! do about it.
 
 use std::path::Path;
 use std::time::Duration;
 
+use dcos_core::ExitCode;
+use dcos_core::Problem;
 use dcos_core::attempt::AttemptState;
 use dcos_core::node::{NodeConfig, RepositoryFacts};
 use dcos_core::ports::Generation;
-use dcos_core::{ExitCode, Problem};
 use dcos_repo::backoff::Retry;
 use dcos_store::{Freshness, NodeContext, Store};
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::Value;
 
-use crate::output::{Format, table};
+use super::Finding;
 
 /// How long anything may take to answer: a doctor who waits is no help.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a check found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Finding {
-    /// What was looked at.
-    check: String,
-    ok: bool,
-    /// What was found.
-    detail: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-}
-
-impl Finding {
-    fn ok(check: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { check: check.into(), ok: true, detail: detail.into(), hint: None }
-    }
-
-    fn problem(check: impl Into<String>, detail: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { check: check.into(), ok: false, detail: detail.into(), hint: Some(hint.into()) }
-    }
-}
-
-/// Runs the checks; the code is 7 if a person is needed, and 4 if there is no node to look at.
-pub(super) async fn run(format: Format, file: &Path) -> Result<ExitCode, Problem> {
-    let findings = examine(file).await;
-    format.print(&findings, |findings| text(findings));
-    Ok(match findings.iter().all(|finding| finding.ok) {
-        true => ExitCode::Done,
-        false if matches!(file.try_exists(), Ok(false)) => ExitCode::NotFound,
-        false => ExitCode::NeedsPerson,
-    })
-}
-
-fn text(findings: &[Finding]) -> String {
-    let rows: Vec<Vec<String>> = findings
-        .iter()
-        .map(|finding| {
-            let word = if finding.ok { "ok" } else { "problem" };
-            vec![word.to_owned(), finding.check.clone(), finding.detail.clone()]
-        })
-        .collect();
-    let mut text = table(&["RESULT", "CHECK", "FOUND"], &rows);
-    for finding in findings {
-        if let Some(hint) = &finding.hint {
-            text.push_str(&format!("hint: {}: {hint}\n", finding.check));
-        }
-    }
-    text
-}
-
 /// The checks in the order in which one rests on another: without a node file nothing else can be asked.
-async fn examine(file: &Path) -> Vec<Finding> {
+pub(super) async fn examine(file: &Path) -> Vec<Finding> {
     let config = match read(file) {
         Ok(config) => config,
         Err(finding) => return vec![finding],
@@ -97,7 +47,7 @@ async fn examine(file: &Path) -> Vec<Finding> {
     findings
 }
 
-fn read(file: &Path) -> Result<NodeConfig, Finding> {
+pub(super) fn read(file: &Path) -> Result<NodeConfig, Finding> {
     let problem = |detail: String, hint: &str| Finding::problem("node file", detail, hint);
     let text = std::fs::read_to_string(file).map_err(|error| {
         problem(
@@ -148,7 +98,10 @@ fn store_findings(store: &Store, config: &NodeConfig, findings: &mut Vec<Finding
         let check = format!("package {id}");
         match store.verify(id) {
             Ok(report) if report.ok => findings.push(Finding::ok(check, "every file is as it was installed")),
-            Ok(report) => findings.push(Finding::problem(check, report.problems.join("; "), format!("fetch it again: `dcos-pkg remove {id}` is refused while it is active, so activate another set first"))),
+            Ok(report) => findings.push({
+                let hint = format!("`dcos-pkg repair {id}` fetches what differs");
+                Finding::problem(check, report.problems.join("; "), hint)
+            }),
             Err(error) => findings.push(Finding::problem(check, Problem::chain(&error), "`dcos-pkg verify` says more")),
         }
     }

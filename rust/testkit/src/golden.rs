@@ -4,18 +4,21 @@
 use std::path::{Path, PathBuf};
 
 /// The folder of the files.
-pub(crate) fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden")
 }
 
 /// What was found to be different, all of it: one run shows every message that has changed.
-#[derive(Default)]
-pub(crate) struct Wrong(Vec<String>);
+#[derive(Debug, Default)]
+pub struct Wrong(Vec<String>);
 
 impl Wrong {
     /// Compares `found` with `wanted`, which is what the file `name` has.
+    ///
+    /// # Panics
+    /// If the file is to be written anew, and can't be.
     #[expect(clippy::disallowed_methods, reason = "a test's own files")]
-    pub(crate) fn compare(&mut self, name: &str, wanted: &str, found: &str) {
+    pub fn compare(&mut self, name: &str, wanted: &str, found: &str) {
         if wanted == found {
             return;
         }
@@ -31,18 +34,18 @@ impl Wrong {
     }
 
     /// The same with a file that is read now.
-    pub(crate) fn compare_file(&mut self, name: &str, found: &str) {
+    pub fn compare_file(&mut self, name: &str, found: &str) {
         let wanted = std::fs::read_to_string(folder().join(name)).unwrap_or_default();
         self.compare(name, &wanted, found);
     }
 
     /// Fails the test if anything is different.
+    ///
+    /// # Panics
+    /// If so, with all of it.
     #[track_caller]
-    pub(crate) fn none(self) {
-        assert!(
-            self.0.is_empty(),
-            "{}\n`DCOS_GOLDEN=update` writes the files anew, if that is what is meant",
-            self.0.join("\n")
-        );
+    pub fn none(self) {
+        let update = "`DCOS_GOLDEN=update` writes the files anew, if that is what is meant";
+        assert!(self.0.is_empty(), "{}\n{update}", self.0.join("\n"));
     }
 }
