@@ -180,12 +180,14 @@ def refused(programs):
     """What EC2 refuses is refused at once, with nothing begun: a caller without a permission, or without credentials."""
     cloud, wrong = Cloud("0", deny=True), []
     try:
-        for name, keys in [("denied", True), ("keyless", False)]:
+        for name, keys, why in [("denied", True, "403 UnauthorizedOperation"), ("keyless", False, "no credentials")]:
             with tempfile.TemporaryDirectory() as directory:
                 site = Site(cloud, Path(directory), name, programs)
                 code, problem, *_ = site.run("add", "1", keys=keys)
-                kind = (problem or {}).get("type", "")
-                if code != 3 or not kind.endswith(":provider-denied") or site.log.exists() or cloud.instances(name, False):
+                problem = problem or {}
+                says_it = problem.get("type") == "urn:dcos-bits:provider-denied" and why in problem.get("detail", "")
+                helps = any("docs/provisioning.md" in hint for hint in problem.get("hints", []))
+                if code != 3 or not says_it or not helps or site.log.exists() or cloud.instances(name, False):
                     wrong.append((name, problem))
     finally:
         cloud.end()
