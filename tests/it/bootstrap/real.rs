@@ -10,6 +10,7 @@ use crate::harness::framework::Framework;
 use crate::harness::program::{Outcome, run};
 use crate::harness::{archive, http, id, until};
 use crate::module::mesos::tree;
+use crate::restart::documents::alike;
 
 /// An agent that a person started by hand, from a tree of its own. Ended with the test, whoever started it last.
 struct ByHand {
@@ -120,6 +121,10 @@ fn an_agent_is_adopted_and_left_with_its_id_and_its_task() {
 
     let outline = agent.adopt(&cluster, &["--dry-run", "--json"]).expect(0).json();
     assert_eq!(outline["agent_id"], agent_id.as_str(), "{outline}");
+    // Which flags there are is each Mesos's own.
+    let mut shape = outline.clone();
+    shape["flags"] = serde_json::json!({"isolation": "", "resources": ""});
+    alike("adopt.dry-run", &shape);
     assert_eq!(outline["flags"]["resources"], "cpus:1;mem:256;disk:100", "{outline}");
     assert!(!agent.file().exists(), "a dry run writes nothing");
 
@@ -138,6 +143,7 @@ fn an_agent_is_adopted_and_left_with_its_id_and_its_task() {
     assert_eq!(agent.pid(), ours);
 
     let told = agent.helper(&["leave", "--print", "--json"]).expect(0).json();
+    alike("leave", &told);
     assert!(told["command_line"].as_str().is_some_and(|line| line.contains("--work_dir=")), "{told}");
     assert_eq!(agent.pid(), ours, "to say how to leave is not to leave");
 

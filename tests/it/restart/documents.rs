@@ -1,5 +1,7 @@
 //! What the helper prints is what its documents show.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::machine::{Machine, NEW, OLD};
@@ -18,13 +20,17 @@ fn fields(prefix: &str, value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The document has every field of its example, and no other.
-#[track_caller]
-fn alike(example: &str, printed: &Value) {
+fn read(example: &str) -> Value {
     let path = format!("{}/docs/dcos-restart-helper/{example}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The document has every field of its example, and no other.
+#[track_caller]
+pub(crate) fn alike(example: &str, printed: &Value) {
     let (mut wanted, mut found) = (Vec::new(), Vec::new());
-    fields("", &serde_json::from_str(&text).unwrap(), &mut wanted);
+    fields("", &read(example), &mut wanted);
     fields("", printed, &mut found);
     assert_eq!(found, wanted, "{example}: {printed:#}");
 }
@@ -44,4 +50,22 @@ fn each_command_prints_what_its_example_shows() {
     std::fs::write(machine.state("journal.json"), "{").unwrap();
     alike("discard", &machine.helper(&["resume", "--discard", "--json"]).expect(0).json());
     alike("stop", &machine.helper(&["stop", "--mesos", "--json"]).expect(0).json());
+}
+
+#[test]
+fn the_units_are_the_ones_of_their_example() {
+    let machine = Machine::new();
+    let folder = tempfile::tempdir().unwrap();
+    let units = |verb: &str| machine.helper(&["units", verb, "--directory", folder.path().to_str().unwrap(), "--json"]);
+    let installed = units("--install").expect(0).json();
+    alike("units", &installed);
+    // The example is an agent's, in systemd's own folder.
+    let names = |units: &Value| -> Vec<String> {
+        let files = units["files"].as_array().unwrap().iter().map(|file| Path::new(file.as_str().unwrap()));
+        files.map(|file| file.file_name().unwrap().to_str().unwrap().replace("-agent.", "-master.")).collect()
+    };
+    assert_eq!(names(&installed), names(&read("units")));
+    assert!(names(&installed).iter().all(|name| folder.path().join(name).is_file()), "{installed}");
+    let removed = units("--remove").expect(0).json();
+    assert_eq!((&removed["installed"], &removed["files"]), (&Value::Bool(false), &installed["files"]));
 }

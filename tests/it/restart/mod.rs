@@ -2,7 +2,7 @@
 //!
 //! The fake is a small server of our own (`mesos.py`) that can be told to be bad; [`real`] shows what only a real Mesos can.
 
-mod documents;
+pub(crate) mod documents;
 mod kills;
 pub(crate) mod machine;
 mod outcomes;
