@@ -9,30 +9,34 @@ from pathlib import Path
 from dockerfile import Builder, Container
 from roots import TARGET, TREE, Failed, Layer, call, expect, until
 
-MESOS = "1.11.0"
-SAMPLE = f"fizzbuzz--1.2.0+mesos{MESOS}"
+OLD, NEW = "1.10.0", "1.11.0"
+SAMPLE = "fizzbuzz--1.2.0"
+URL = "http://127.0.0.1:5050"
 
 # The containers share one network, so each has a port of its own in place of an address.
-COMMON = {
-    "DCOS_IP": "127.0.0.1", "DCOS_HOSTNAME": "127.0.0.1", "DCOS_MASTERS": "http://127.0.0.1:5050",
+NODE = {
+    "DCOS_IP": "127.0.0.1", "DCOS_HOSTNAME": "127.0.0.1", "DCOS_MASTERS": URL, "DCOS_ANONYMOUS": "yes", "DCOS_HOLD": "1.0",
     "DCOS_RELEASE_URL": "http://127.0.0.1:8080", "DCOS_SITE_URL": "http://127.0.0.1:8081", "DCOS_TRUST": "/trust",
-    "DCOS_ANONYMOUS": "yes", "DCOS_HOLD": "1.0",
+}
+AGENT = {**NODE, "DCOS_MASTER": "127.0.0.1:5050"}
+REPOSITORY = {
+    "DCOS_SITE_REPOSITORY": "/srv/repository/site", "DCOS_SITE_KEYS": "/var/lib/dcos-keys/site", "DCOS_URL": URL,
 }
 
 
 class Images:
-    """The stages, built once."""
+    """The stages, built once, of nodes that start with a version of Mesos."""
 
-    def __init__(self, folder, base):
+    def __init__(self, folder, base, version=NEW):
         root = Layer(folder / "debian", [base])
-        mesos = Builder(TREE / "docker/mesos.Dockerfile", TREE, folder / "mesos", {}, {"MESOS_VERSION": MESOS})
-        images = {"debian:bookworm-slim": root, f"dcos-bits/mesos:{MESOS}": mesos.build("image").layer}
-        self.builder = Builder(TREE / "docker/Dockerfile", TREE, folder, images)
+        mesos = Builder(TREE / "docker/mesos.Dockerfile", TREE, folder / "mesos", {}, {"MESOS_VERSION": version})
+        image = f"dcos-bits/mesos:{version}"
+        images = {"debian:bookworm-slim": root, image: mesos.build("image").layer}
+        self.builder = Builder(TREE / "docker/Dockerfile", TREE, folder, images, {"MESOS_IMAGE": image})
 
     def stage(self, name):
         """A stage."""
         return self.builder.build(name)
-
 
     def build_all(self):
         """Builds all that are started, and all that those are made of."""
@@ -40,57 +44,93 @@ class Images:
             self.stage(name)
 
 
-def check(folder, images):
-    """Builds all three, starts them, and asks each of them how it is."""
-    stages = {name: images.stage(name) for name in ("repository", "master", "agent")}
-    network = f"dcos-bits-dist-{folder.name[-8:]}"
-    trust, packages = folder / "trust", folder / "packages"
-    trust.mkdir()
-    shutil.chown(trust, 5050, 5050)
-    packages.mkdir()
-    shutil.copy(TARGET / "packages" / f"{SAMPLE}.tar.gz", packages)
-    call("ip", "netns", "add", network)
-    started = {}
+class Cluster:
+    """Containers of the stages, in one network and with the volumes of the compose file. They end with the block."""
 
-    def start(name, environment):
-        binds = {trust: "/trust", **({packages: "/packages"} if name == "repository" else {})}
-        container = Container(stages[name], network, environment, binds, folder / f"{name}.log")
-        started[name] = container
+    def __init__(self, folder, images, packages):
+        self.folder, self.images, self.started = folder, images, {}
+        self.network = f"dcos-bits-{folder.name[-8:]}"
+        self.volumes = {folder / "trust": "/trust", folder / "packages": "/packages"}
+        for volume in self.volumes:
+            volume.mkdir()
+        shutil.chown(folder / "trust", 5050, 5050)
+        for package in packages:
+            shutil.copy(package, folder / "packages")
+
+    def __enter__(self):
+        call("ip", "netns", "add", self.network)
+        call("ip", "-n", self.network, "link", "set", "lo", "up")
+        return self
+
+    def __exit__(self, *_):
+        for container in self.started.values():
+            container.kill()
+        call("ip", "netns", "delete", self.network)
+
+    def start(self, name, environment):
+        """Starts a container of a stage; comes back once it is healthy."""
+        container = Container(self.images.stage(name), self.network, environment, self.volumes, self.folder / f"{name}.log")
+        self.started[name] = container
         try:
             until(f"the image `{name}` is healthy", container.healthy, 40)
         except Failed as error:
             raise Failed(f"{error}\n{Path(container.log).read_text()[-3000:]}") from error
         return container
 
-    try:
-        call("ip", "-n", network, "link", "set", "lo", "up")
-        start("repository", {})
-        master = start("master", COMMON)
-        agent = start("agent", {**COMMON, "DCOS_MASTER": "127.0.0.1:5050"})
-        together(master, agent)
-        accounts(started.values())
+    def start_all(self):
+        """Repository, master and agent, in the order that the compose file has; answers them."""
+        started = self.start("repository", REPOSITORY), self.start("master", NODE), self.start("agent", AGENT)
+        until("the agent is registered with the master", lambda: identity(started[1]))
+        return started
+
+
+def archives(*names):
+    """Packages that scripts/build has made."""
+    return [file for name in names for file in sorted((TARGET / "packages").glob(f"{name}.tar.gz"))]
+
+
+def check(folder, images):
+    """Starts all three, and asks each of them how it is."""
+    with Cluster(folder, images, archives(f"{SAMPLE}+mesos{NEW}")) as cluster:
+        repository, master, agent = cluster.start_all()
+        together(agent)
+        accounts([repository, master, agent])
         before = identity(master)
         stopping(agent, master)
-        agent = start("agent", {**COMMON, "DCOS_MASTER": "127.0.0.1:5050"})
+        cluster.start("agent", AGENT)
         until("the agent is back under its id", lambda: identity(master) == before)
-    finally:
-        for container in started.values():
-            container.kill()
-        call("ip", "netns", "delete", network)
 
 
-def together(master, agent):
-    """The agent registers with the master, and takes a package from the signed repository."""
-    until("the agent is registered with the master", lambda: identity(master))
-    agent.run("dcos-pkg", "fetch", SAMPLE)
-    expect("a package was fetched, and is not listed", SAMPLE in agent.run("dcos-pkg", "list"))
-    expect("nodes do not know the repository by its root", (agent.stage.layer.find("/etc/dcos/node.toml").read_text()
-                                                            .count('root_json = "/trust/')) == 2)
+def check_upgrade(folder, base):
+    """What docker/README.md has somebody try: an upgrade of Mesos, then a module."""
+    folder.mkdir()
+    packages = archives("mesos--*", "dcos-bits--*", f"{SAMPLE}+*")
+    with Cluster(folder, Images(folder, base, OLD), packages) as cluster:
+        repository, master, agent = cluster.start_all()
+        for name, port in (("master", "5050"), ("agent", "5051")):
+            said = cluster.started[name].run("dcos", "--json", "--url", URL, "deploy", "nodes")
+            expect(f"the image `{name}` starts with another Mesos: {said}", f'"{OLD}"' in said and port in said)
+        before = identity(master)
+        repository.run("dcos", "upgrade", "mesos", NEW)
+        repository.run("dcos", "install", "module", SAMPLE)
+        nodes = json.loads(agent.run("dcos", "--json", "--url", URL, "deploy", "nodes"))["nodes"]
+        expect(f"after the upgrade the nodes are {nodes}", {node["mesos_version"] for node in nodes} == {NEW})
+        agent.run("answers", "node", "/fizzbuzz/health")
+        expect("the agent has another id after the upgrade", identity(master) == before)
+
+
+def together(agent):
+    """The agent takes a package from the repository, and believes it by its signatures."""
+    sample = f"{SAMPLE}+mesos{NEW}"
+    agent.run("dcos-pkg", "fetch", sample)
+    expect("a package was fetched, and is not listed", sample in agent.run("dcos-pkg", "list"))
+    node = agent.stage.layer.find("/etc/dcos/node.toml").read_text()
+    expect("nodes do not know the repositories by their roots", node.count('root_json = "/trust/') == 2)
 
 
 def identity(master):
     """The id of the agent that is registered; none while it is not."""
-    nodes = json.loads(master.run("dcos", "--json", "--url", "http://127.0.0.1:5050", "deploy", "nodes"))["nodes"]
+    nodes = json.loads(master.run("dcos", "--json", "--url", URL, "deploy", "nodes"))["nodes"]
     return next((node["agent_id"] for node in nodes if node["role"] == "agent" and node["registered"]), None)
 
 
