@@ -34,7 +34,7 @@ async function problem(response) {
 async function ask(path, options) {
   let response;
   try {
-    response = await fetch(path, {
+    response = await fetch(new URL(path, location.origin), {
       cache: "no-store",
       credentials: "same-origin",
       redirect: "manual",

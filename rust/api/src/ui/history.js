@@ -31,8 +31,9 @@ function stepsOf(deployment, events) {
   const steps = [];
   const members = new Map(deployment.nodes.map((member) => [member.node, member]));
   for (const event of events) {
-    if (event.kind === "node-started" && event.deployment === deployment.id && members.has(event.node)) {
-      steps.push({ at: Date.parse(event.at), node: event.node, state: "restarting" });
+    const [at, member] = [Date.parse(event.at), members.get(event.node)];
+    if (event.kind === "node-started" && event.deployment === deployment.id && at <= Date.parse(member?.updated_at)) {
+      steps.push({ at, node: event.node, state: "restarting" });
     }
   }
   for (const member of deployment.nodes) {

@@ -9,7 +9,7 @@ import { paint } from "./chart.js";
 import { isAsking, nodeDialog, question } from "./dialogs.js";
 import { byId, clock, count, say, span } from "./dom.js";
 import { told } from "./history.js";
-import { isOver, rowsOf, STATES, tally, title } from "./model.js";
+import { has, isOver, rowsOf, STATES, tally, title } from "./model.js";
 import { announcement, showChips, showDeployment, showEvents, showHalts, showLink, showPast, showTrouble, showWho } from "./panels.js";
 import { Table } from "./table.js";
 
@@ -30,16 +30,51 @@ const page = {
   only: undefined,
   search: "",
   heard: 0,
+  painted: false,
   troubles: new Map(),
 };
 
 const table = new Table(byId("scroller"), byId("grid"), byId("rows"), nodeDialog);
 
+let firstPainted;
+const firstRows = new Promise((done) => { firstPainted = done; });
+
 // ---- what is painted
+
+const dirty = new Set();
+
+// Has `what` painted with the next frame, however often it is asked for until then.
+function later(what) {
+  if (dirty.size === 0) {
+    requestAnimationFrame(frame);
+  }
+  dirty.add(what);
+}
+
+function frame() {
+  const now = new Set(dirty);
+  dirty.clear();
+  if (now.has(showOrders)) {
+    showOrders();
+  }
+  if (now.has(showFleet)) {
+    showFleet();
+    // The rows first: a chart of ten thousand steps would keep them waiting.
+    setTimeout(showChart);
+  }
+  if (page.rows.length > 0 && !page.painted) {
+    page.painted = true;
+    setTimeout(() => performance.mark("nodes-painted"));
+    firstPainted();
+  }
+}
 
 function filtered() {
   const words = page.search.toLowerCase().split(/\s+/).filter(Boolean);
-  return page.rows.filter((row) => (!page.only || row.state === page.only) && words.every((word) => row.text.includes(word)));
+  if (!page.only && words.length === 0) {
+    return page.rows;
+  }
+  return page.rows.filter((row) => (!page.only || row.state === page.only) && has(row, words));
 }
 
 function showNodes() {
@@ -65,27 +100,33 @@ function kinds() {
 }
 
 function showChart() {
+  if (!page.series && page.nodes && page.next > 0) {
+    page.series = told(page.deployment, page.events, page.rows, Date.now());
+    sample();
+  }
   if (page.series) {
     paint(byId("chart"), byId("legend"), page.series[page.by === "state" ? "state" : "mesos"].samples, kinds(), Date.now());
   }
 }
 
-function showFleet() {
-  if (!page.nodes && !page.deployment) {
-    return;
-  }
-  page.rows = rowsOf(page.nodes, page.deployment);
-  const states = tally(page.rows, "state");
-  showChips(states, page.only, choose);
-  showNodes();
+function sample() {
   const now = Date.now();
-  page.series ??= page.nodes && page.next > 0 ? told(page.deployment, page.events, page.rows, now) : undefined;
-  page.series?.state.add(now, states);
+  page.series?.state.add(now, tally(page.rows, "state"));
   page.series?.mesos.add(now, tally(page.rows, "mesos"));
-  showChart();
-  if (page.rows.length > 0 && performance.getEntriesByName("nodes-painted").length === 0) {
-    requestAnimationFrame(() => setTimeout(() => performance.mark("nodes-painted")));
+}
+
+// Takes in what is known of the nodes now.
+function fleet() {
+  if (page.nodes || page.deployment) {
+    page.rows = rowsOf(page.nodes, page.deployment);
+    sample();
+    later(showFleet);
   }
+}
+
+function showFleet() {
+  showChips(tally(page.rows, "state"), page.only, choose);
+  showNodes();
 }
 
 function showOrders() {
@@ -198,15 +239,18 @@ async function askWho() {
     throw new Trouble("elsewhere", "another master leads");
   }
   showWho(page.who);
-  showOrders();
+  later(showOrders);
 }
 
 async function askList() {
   page.list = (await get("/deploy/deployments")).deployments;
   page.deployment = page.list.find((one) => !isOver(one)) ?? page.list[0];
   showPast(page.list);
-  showOrders();
-  showFleet();
+  if (!page.deployment) {
+    firstPainted();
+  }
+  later(showOrders);
+  fleet();
 }
 
 async function askDeployment() {
@@ -221,19 +265,19 @@ async function askDeployment() {
       questions.list.wake();
       questions.nodes.wake();
     }
-    showOrders();
-    showFleet();
+    later(showOrders);
+    fleet();
   }
 }
 
 async function askHalts() {
   page.halts = (await get("/deploy/halt")).halts;
-  showOrders();
+  later(showOrders);
 }
 
 async function askNodes() {
   page.nodes = (await get("/deploy/nodes")).nodes;
-  showFleet();
+  fleet();
 }
 
 async function askEvents() {
@@ -290,7 +334,7 @@ function resume(standing) {
     yes: "Resume",
     act: async (note) => {
       page.halts = (await post("/deploy/resume", { halt_id: standing.id, note })).halts;
-      showOrders();
+      later(showOrders);
       questions.deployment.wake();
     },
   });
@@ -312,7 +356,7 @@ function order(deployment, word) {
     isDangerous: word === "abort" || word === "rollback",
     act: async () => {
       page.deployment = await post(`/deploy/deployments/${encodeURIComponent(deployment.id)}/${word}`, {});
-      showOrders();
+      later(showOrders);
     },
   });
 }
@@ -344,6 +388,9 @@ setInterval(() => {
     }
   }
 }, 5000);
-for (const one of Object.values(questions)) {
+const { nodes: slowest, ...others } = questions;
+for (const one of Object.values(others)) {
   one.run();
 }
+// What a deployment says of its nodes is there at once, and painted first; the list of all asks every node.
+Promise.race([firstRows, new Promise((done) => setTimeout(done, 500))]).then(() => slowest.run());

@@ -86,11 +86,14 @@ export function rowsOf(nodes, deployment) {
   for (const [name, member] of members) {
     add(name, undefined, member);
   }
-  for (const row of rows) {
-    row.text = `${row.name}\n${row.role}\n${row.group}\n${row.mesos}\n${stateOf(row.state).text}\n${row.why}`.toLowerCase();
-  }
   // Stable: masters first and by name as the master lists them, what needs a look above all.
   return rows.sort((one, other) => urgency(one) - urgency(other));
+}
+
+// Whether a row has every word somewhere.
+export function has(row, words) {
+  row.text ??= `${row.name}\n${row.role}\n${row.group}\n${row.mesos}\n${stateOf(row.state).text}\n${row.why}`.toLowerCase();
+  return words.every((word) => row.text.includes(word));
 }
 
 function urgency(row) {
@@ -117,13 +120,26 @@ export function title(change) {
   if (change?.uninstall) {
     return `Uninstall ${change.uninstall.modules.join(", ")}`;
   }
+  if (change?.keep) {
+    return "Chores, every set kept";
+  }
   return change?.set ? `Sets of ${Object.keys(change.set).join(", ")}` : "Change";
 }
 
 const TURN_OVER = new Set(["confirmed", "unconfirmed", "failed", "rolled_back", "skipped", "lost"]);
 
+// What was worked out of a deployment's document, once for all who ask.
+const known = new WeakMap();
+
 // The waves with how far each is.
 export function wavesOf(deployment) {
+  if (!known.has(deployment)) {
+    known.set(deployment, lookAtWaves(deployment));
+  }
+  return known.get(deployment);
+}
+
+function lookAtWaves(deployment) {
   const members = new Map(deployment.nodes.map((member) => [member.node, member]));
   let isFirstOfAgents = true;
   const waves = deployment.waves.map((names) => {

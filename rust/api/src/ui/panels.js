@@ -38,13 +38,17 @@ export function showHalts(halts, who, resume) {
 
 const ORDER_TEXT = { start: "Start", pause: "Pause", abort: "Abort…", rollback: "Roll back…", retry: "Retry…" };
 
+// What is behind a wave comes first, what is before it last.
+const AHEAD = ["fetching", "waiting"];
+const ALONG = [...STATES.filter((state) => !AHEAD.includes(state.id)).reverse(), ...STATES.filter((state) => AHEAD.includes(state.id))];
+
 function waves(deployment) {
   const { waves: all, current } = wavesOf(deployment);
   const first = Math.max(0, Math.min(current - WAVES / 2, all.length - WAVES));
   const items = all.slice(first, first + WAVES).map((wave, index) => {
     const place = first + index;
     const bar = make("span", { class: "bar", "aria-hidden": "true" });
-    for (const state of STATES) {
+    for (const state of ALONG) {
       const amount = wave.states.get(state.id);
       if (amount) {
         const part = make("i", { class: `c-${state.id}` });

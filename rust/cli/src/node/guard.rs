@@ -1,7 +1,8 @@
 //! Who calls, by HTTP's Basic: what libprocess's realms do inside Mesos.
 //!
 //! A call without credentials goes on as nobody's, and the router's table decides what nobody may do. A call with wrong
-//! ones ends here: whoever shows a secret wants to be somebody.
+//! ones ends here: whoever shows a secret wants to be somebody. At the dashboard everybody is asked, since a browser
+//! names nobody until it is.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use dcos_api::Principal;
+use dcos_api::routes::ROUTES;
 use dcos_core::credentials::Credentials;
 use dcos_core::{ExitCode, Problem};
 
@@ -30,10 +32,11 @@ pub(super) fn guarded(router: Router, path: &Path) -> Result<Router, Problem> {
 
 async fn name(State(known): State<Arc<Credentials>>, mut request: Request, next: Next) -> Response {
     let principal = match request.headers().get(header::AUTHORIZATION) {
+        None if is_a_door(request.uri().path()) => return refused("a name and a secret are needed here"),
         None => Principal(None),
         Some(value) => match value.to_str().ok().and_then(read).filter(|(name, secret)| known.prove(name, secret)) {
             Some((name, _)) => Principal(Some(name)),
-            None => return refused(),
+            None => return refused("the name or the secret is wrong"),
         },
     };
     request.extensions_mut().insert(principal);
@@ -49,8 +52,11 @@ fn read(value: &str) -> Option<(String, String)> {
     scheme.eq_ignore_ascii_case("basic").then(|| (name.to_owned(), secret.to_owned()))
 }
 
-fn refused() -> Response {
-    let detail = "the name or the secret is wrong";
+fn is_a_door(path: &str) -> bool {
+    ROUTES.iter().any(|route| route.is_a_door() && route.path == path)
+}
+
+fn refused(detail: &str) -> Response {
     let problem = Problem { status: 401, ..Problem::new(ExitCode::Refused, "unauthenticated", detail) };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(dcos_core::problem::MEDIA_TYPE)),

@@ -1,0 +1,29 @@
+//! The dashboard in a real Chromium.
+//!
+//! - [`browser`]: the browser, as a person uses it
+//! - [`fake`]: a master that is fake, with more nodes than fit on a machine
+//! - [`large`]: ten thousand nodes, hostile ones, and everything that goes wrong, over the fake
+//! - [`roles`]: who sees and does what, over `dcos-node`, by keyboard
+//! - [`upgrade`]: a real cluster is upgraded, and somebody watches
+
+mod browser;
+mod fake;
+mod large;
+mod roles;
+mod upgrade;
+
+use std::path::PathBuf;
+
+use browser::Browser;
+
+/// Pictures for docs/dashboard.md are taken where this is set.
+const PICTURES: &str = "DCOS_BITS_PICTURES";
+
+/// Takes a picture for the documents, dark and light, if somebody wants some.
+fn picture(browser: &Browser, name: &str) {
+    let Some(folder) = std::env::var_os(PICTURES).map(PathBuf::from) else { return };
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme);
+        browser.picture(&folder.join(format!("{name}-{scheme}.png")));
+    }
+}
