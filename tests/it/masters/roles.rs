@@ -1,9 +1,9 @@
 //! Every role at every endpoint: over TLS in `dcos-node`, and in a real master whose own authentication is on.
 
-use std::io::{BufRead as _, BufReader};
+use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use dcos_api::authorization::Needs;
@@ -11,6 +11,7 @@ use dcos_api::routes::{ROUTES, Route};
 use dcos_core::node::ApiRole::{self, Admin, Monitor, Node, Operator, Reader};
 use serde_json::{Value, json};
 
+use crate::harness::served::Served;
 use crate::module::mesos::{Mesos, Role, built, our_modules};
 
 /// Principals and their roles; the first is known to the host and to no table, the last is one of many by a pattern.
@@ -28,12 +29,12 @@ const ROLES: &str = "[roles]\nreader = \"reader\"\nmonitor = \"monitor\"\noperat
                      node = \"node\"\n\"10.0.*\" = \"node\"\n";
 
 /// The secret of a principal.
-fn secret(principal: &str) -> String {
+pub(crate) fn secret(principal: &str) -> String {
     format!("secret-of-{principal}")
 }
 
 /// What a host must know of them, in Mesos's own form.
-fn credentials(folder: &Path) -> PathBuf {
+pub(crate) fn credentials(folder: &Path) -> PathBuf {
     let known: Vec<Value> =
         PRINCIPALS.iter().map(|(name, _)| json!({"principal": name, "secret": secret(name)})).collect();
     let path = folder.join("credentials.json");
@@ -42,7 +43,7 @@ fn credentials(folder: &Path) -> PathBuf {
     path
 }
 
-fn node_file(folder: &Path, extra: &str) -> PathBuf {
+pub(crate) fn node_file(folder: &Path, extra: &str) -> PathBuf {
     let text = format!(
         "root = \"{0}/root\"\nrole = \"master\"\ngroup = \"masters\"\n\
          [mesos]\nip = \"127.0.0.1\"\nport = 1\nwork_dir = \"{0}/work\"\n{ROLES}{extra}",
@@ -198,15 +199,6 @@ fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
     (certificate, key)
 }
 
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
 #[test]
 fn each_role_may_do_what_the_table_says_over_tls_in_dcos_node() {
     let folder = tempfile::tempdir().unwrap();
@@ -214,18 +206,8 @@ fn each_role_may_do_what_the_table_says_over_tls_in_dcos_node() {
     let known = credentials(folder.path());
     let extra = format!("[server]\ncredentials = {known:?}\ncertificate = {certificate:?}\nkey = {key:?}\n");
     let node = node_file(folder.path(), &extra);
-    let mut server = Command::new(env!("CARGO_BIN_EXE_dcos-node"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--node"])
-        .arg(&node)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let _server = Server(server);
-    let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it said `{line}`")).to_owned();
+    let served = Served::start(&node, &[]);
+    let url = &served.url;
     assert!(url.starts_with("https://"), "{url}");
 
     // Somebody who connects and says nothing keeps nobody waiting.
@@ -237,8 +219,11 @@ fn each_role_may_do_what_the_table_says_over_tls_in_dcos_node() {
     std::fs::write(&file, format!("monitor {}\n", secret("monitor"))).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let dcos = |arguments: &[&str]| {
-        let environment =
-            [("DCOS_URL", url.as_ref()), ("DCOS_CREDENTIALS", file.as_os_str()), ("DCOS_CA", certificate.as_os_str())];
+        let environment = [
+            ("DCOS_URL", OsStr::new(url)),
+            ("DCOS_CREDENTIALS", file.as_os_str()),
+            ("DCOS_CA", certificate.as_os_str()),
+        ];
         crate::harness::program::run(Path::new(env!("CARGO_BIN_EXE_dcos")), arguments, &environment)
     };
     let halt = dcos(&["deploy", "halt", "the monitor says so", "--json"]).expect(0).json();
@@ -254,8 +239,14 @@ fn each_role_may_do_what_the_table_says_over_tls_in_dcos_node() {
 #[ignore = "needs real Mesos and built modules: make test"]
 fn each_role_may_do_what_the_table_says_in_a_real_master_that_authenticates() {
     let folder = tempfile::tempdir().unwrap();
-    let known = format!("file://{}", credentials(folder.path()).display());
-    let node = node_file(folder.path(), "");
+    let mesos = authenticating(folder.path());
+    Caller::new(format!("http://{}", mesos.address), None).check_every_role();
+}
+
+/// A real master that knows the principals and asks everybody for a name.
+pub(crate) fn authenticating(folder: &Path) -> Mesos {
+    let known = format!("file://{}", credentials(folder).display());
+    let node = node_file(folder, "");
     let version = "1.11.0";
     let modules = our_modules(&built(version, "libdcos_bits.so"), &[("node", node.to_str().unwrap())]);
     let environment = [
@@ -272,5 +263,5 @@ fn each_role_may_do_what_the_table_says_in_a_real_master_that_authenticates() {
         let answer = caller.try_to_ask("GET", "/deploy/halt", Some(("reader", &reader)), None);
         answer.is_ok_and(|(status, _)| status == 200).then_some(())
     });
-    caller.check_every_role();
+    mesos
 }
