@@ -26,3 +26,4 @@ mod provision;
 mod repo;
 mod restart;
 mod systemd;
+mod ui;

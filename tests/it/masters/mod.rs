@@ -3,5 +3,5 @@
 mod direct;
 mod log;
 mod refusals;
-mod roles;
+pub(crate) mod roles;
 mod upgrade;

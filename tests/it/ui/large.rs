@@ -76,7 +76,8 @@ fn ten_thousand_nodes_are_painted_scrolled_and_found() {
         eprintln!("{:58} {} kB", "dashboard: the page", dcos_api::ui::PAGE.html.len() / 1000);
     }
     is_found_by_keyboard(&browser);
-    picture(&browser, "deployment");
+        browser.script("document.querySelector('#fleet-by input[value=state]').click(); document.activeElement.blur()", &json!([]));
+    picture(&browser, "deployment", "dark");
 }
 
 /// By keyboard, and as it is told to those who don't see it.
@@ -108,7 +109,7 @@ fn is_found_by_keyboard(browser: &Browser) {
     {
         assert!(told.contains(part), "{told}");
     }
-    picture(browser, "node");
+    picture(browser, "node", "light");
     browser.press(ESCAPE);
     assert_eq!(browser.focus(), "grid");
     browser.script("document.getElementById('search').value = ''; document.getElementById('search').dispatchEvent(new Event('input'))", &json!([]));
@@ -228,5 +229,5 @@ fn goes_wrong(browser: &Browser, well: Answers) {
     assert!(shown.contains("If a deployment restarts this master, that is expected"), "{shown}");
     browser.read("#link-text", "no answer", 20);
     assert_eq!(browser.text("#shown"), "43 nodes", "what was known stays");
-    picture(browser, "silent");
+    picture(browser, "silent", "light");
 }

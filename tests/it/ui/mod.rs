@@ -19,11 +19,9 @@ use browser::Browser;
 /// Pictures for docs/dashboard.md are taken where this is set.
 const PICTURES: &str = "DCOS_BITS_PICTURES";
 
-/// Takes a picture for the documents, dark and light, if somebody wants some.
-fn picture(browser: &Browser, name: &str) {
+/// Takes a picture for the documents, dark or light, if somebody wants some.
+fn picture(browser: &Browser, name: &str, scheme: &str) {
     let Some(folder) = std::env::var_os(PICTURES).map(PathBuf::from) else { return };
-    for scheme in ["light", "dark"] {
-        browser.prefer(scheme);
-        browser.picture(&folder.join(format!("{name}-{scheme}.png")));
-    }
+    browser.prefer(scheme);
+    browser.picture(&folder.join(format!("{name}-{scheme}.png")));
 }

@@ -39,7 +39,7 @@ fn a_running_upgrade_is_seen_moving_and_halted() {
     browser.read("#halts", "the web tier is slow", 30);
     browser.read("#deployment-state", "halted", 20);
     browser.read("#deployment-body", "halt", 20);
-    picture(&browser, "halted");
+    picture(&browser, "halted", "dark");
     let halts = http::json(&format!("{}/deploy/halt", cluster.master.url));
     assert_eq!(halts["halts"][0]["reason"], "the web tier is slow");
     until("the node under way has settled", 60, || (!browser.text("#rows").contains("restarting")).then_some(()));
