@@ -105,7 +105,7 @@ impl Bench {
         self.planned(Change::Set(groups.into_iter().collect()), json, targets)
     }
 
-    fn planned(&self, change: Change, json: &str, targets: Targets) -> Result<Draft, Vec<Finding>> {
+    pub(crate) fn planned(&self, change: Change, json: &str, targets: Targets) -> Result<Draft, Vec<Finding>> {
         let request = CreateDeployment { change, targets, strategy: strategy(json), dry_run: false };
         let observed = |seen: &Seen| {
             let role = if seen.master { Role::Master } else { Role::Agent };

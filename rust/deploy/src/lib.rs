@@ -31,6 +31,8 @@ mod chores;
 pub mod client;
 pub mod controller;
 mod desk;
+#[cfg(test)]
+mod edges_tests;
 pub mod event;
 pub mod gate;
 pub mod inventory;

@@ -520,3 +520,25 @@ pub(crate) fn refusal(code: dcos_core::ExitCode, name: &str, text: String) -> Pr
 pub(crate) fn is_master(rollout: &Rollout, index: usize) -> bool {
     rollout.members[index].role == Role::Master
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::told;
+
+    #[test]
+    fn a_failure_is_told_by_the_check_that_said_no_unless_it_is_told_already() {
+        let report = |detail: &str| {
+            let json = serde_json::json!({
+                "attempt": "d1-0-1", "state": "rolled_back", "detail": detail, "set": [],
+                "checks": [{"name": "version", "answer": "yes", "detail": "1.11.0"},
+                           {"name": "process", "answer": "no", "detail": "it ended with 1"}],
+                "started_at": "2026-11-22T15:10:02Z", "changed_at": "2026-11-22T15:10:02Z",
+            });
+            told(&serde_json::from_value(json).unwrap())
+        };
+        let already = "`process` said no three times";
+        assert_eq!(report(already), format!("runs its old set again: {already}"));
+        assert_eq!(report("put back"), "runs its old set again: check `process` said no: it ended with 1");
+    }
+}

@@ -187,3 +187,22 @@ fn a_dry_run_takes_configs_that_are_not_published_yet() {
     let draft = ask(&json(true), &cluster()).unwrap();
     assert!(draft.to_plan().nodes.iter().any(|node| node.fetch.contains(&"mesos-config--new".parse().unwrap())));
 }
+
+#[test]
+fn one_master_that_does_not_answer_or_is_not_there_is_enough() {
+    for (alive, answers) in [(true, false), (false, true)] {
+        let mut cluster = cluster();
+        cluster[1].alive = alive;
+        if !answers {
+            cluster[1].look = Err("connection refused".to_owned());
+        }
+        let refused = ask(UPGRADE, &cluster).unwrap_err();
+        assert!(refused.iter().any(|it| it.starts_with("master-unreachable: m2:1")), "{refused:?}");
+    }
+    // It may need the set that the other one has already.
+    let mut cluster = cluster();
+    cluster[1].look = Err("connection refused".to_owned());
+    let json = r#"{"change":{"set":{"masters":["mesos--1.10.0","bits--1+mesos1.10.0"]}}}"#;
+    let refused = ask(json, &cluster).unwrap_err();
+    assert!(refused.iter().any(|it| it.starts_with("master-unreachable: m2:1")), "{refused:?}");
+}

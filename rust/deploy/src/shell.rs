@@ -14,6 +14,7 @@ mod direct;
 pub(crate) mod handle;
 mod lead;
 
+use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
@@ -87,16 +88,16 @@ struct Shared {
     inventory: Inventory,
     slow: Semaphore,
     quick: Semaphore,
-    /// The nodes as they were listed last, or why they are not known.
-    listed: RwLock<Result<Vec<Listed>, NoInventory>>,
+    /// The origins of the nodes that were listed last, by their names and by their addresses.
+    urls: RwLock<HashMap<String, String>>,
     /// Who leads.
     lead: RwLock<Leader>,
 }
 
 impl Shared {
-    fn listed(&self) -> Result<Vec<Listed>, NoInventory> {
-        // Whoever panicked while writing left either the old list or the new one.
-        self.listed.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    /// The origin of a listed node, by its name or its address. Thousands of pings ask for it each second.
+    fn url_of(&self, node: &str) -> Option<String> {
+        self.urls.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(node).cloned()
     }
 
     fn lead(&self) -> Leader {
@@ -107,13 +108,19 @@ impl Shared {
         *self.lead.write().unwrap_or_else(std::sync::PoisonError::into_inner) = lead;
     }
 
-    /// Reads the inventory and keeps it. Only the master that leads has one.
+    /// Reads the inventory, and keeps where its nodes are. Only the master that leads has one.
     async fn refresh(&self) -> Result<Vec<Listed>, NoInventory> {
         let read = match self.lead() {
             Leader::Here => self.inventory.read().await,
             Leader::At(_) | Leader::Nobody(_) => Err(NoInventory::NotLeading),
         };
-        *self.listed.write().unwrap_or_else(std::sync::PoisonError::into_inner) = read.clone();
+        let listed = read.iter().flatten();
+        let urls = listed.flat_map(|node| {
+            let address = node.url.split_once("://").map_or("", |(_, address)| address);
+            [node.node.as_str(), address].map(|name| (name.to_owned(), node.url.clone()))
+        });
+        // Whoever panicked while writing left either the old map or the new one.
+        *self.urls.write().unwrap_or_else(std::sync::PoisonError::into_inner) = urls.collect();
         read
     }
 }
@@ -155,13 +162,12 @@ fn launch(
     store: Box<dyn StateStore>,
 ) -> Result<DeployHandle, ShellError> {
     let runtime = tokio::runtime::Handle::try_current().map_err(ShellError::Runtime)?;
-    let silent = NoInventory::Silent("the master was not asked for its agents yet".to_owned());
     let shared = Arc::new(Shared {
         inventory,
         client,
         slow: Semaphore::new(SLOW_QUESTIONS),
         quick: Semaphore::new(QUICK_QUESTIONS),
-        listed: RwLock::new(Err(silent)),
+        urls: RwLock::default(),
         lead: RwLock::new(lead),
     });
     let (sender, receiver) = mpsc::channel(MESSAGES);

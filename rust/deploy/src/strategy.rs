@@ -189,6 +189,13 @@ mod tests {
     }
 
     #[test]
+    fn a_week_is_the_longest_that_anything_may_take() {
+        let week = 604_800;
+        assert_eq!(check(&Strategy { soak: week, node_timeout: week, ..Strategy::default() }), []);
+        assert_eq!(check(&Strategy { soak: week + 1, fetch_timeout: week + 1, ..Strategy::default() }).len(), 2);
+    }
+
+    #[test]
     fn waves_that_never_reach_the_end_are_refused_for_the_cluster_at_hand() {
         assert_eq!(wave_ends(&amounts(&["1", "3"]), 3).unwrap(), [1, 3]);
         assert!(wave_ends(&amounts(&["1", "3"]), 4).unwrap_err().message.contains("3 of 4 agents"));
@@ -213,6 +220,7 @@ mod tests {
         // 2026-11-20 is a Friday.
         let night = [window(&[Day::Fri], "22:00", "04:00")];
         let day = [window(&[], "09:00", "17:00")];
+        let all_day = [window(&[], "09:00", "09:00")];
         for (windows, at, open) in [
             (&night, "2026-11-20T21:59:00Z", false),
             (&night, "2026-11-20T22:00:00Z", true),
@@ -222,6 +230,9 @@ mod tests {
             (&night, "2026-11-20T03:00:00Z", false),
             (&day, "2026-11-20T09:00:00Z", true),
             (&day, "2026-11-20T17:00:00Z", false),
+            // From a time to the same is all day, and not never.
+            (&all_day, "2026-11-20T08:59:00Z", true),
+            (&all_day, "2026-11-20T09:00:00Z", true),
         ] {
             assert_eq!(is_open(windows, at.parse().unwrap()), open, "{at}");
         }

@@ -227,7 +227,7 @@ impl<O: Outside> Core<O> {
                     }
                 }
                 action @ (Action::Ask { .. } | Action::CatchUp { .. } | Action::ReadRegistry) => {
-                    self.outside.take(action)
+                    self.outside.take(action);
                 }
             }
         }

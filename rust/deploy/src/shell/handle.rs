@@ -258,12 +258,10 @@ impl DeployHandle {
         let (acknowledged, node, helper) = (ping.sequence, ping.node.clone(), ping.status_port);
         self.order(Order::Ping(ping), None).await?;
         // Only now: what a stranger says leads nowhere.
-        if let (Some(port), Ok(listed)) = (helper, self.shared.listed()) {
-            let address = |listed: &Listed| listed.url.split_once("://").map(|(_, address)| address.to_owned());
-            let named = |listed: &&Listed| listed.node == node || address(listed).as_deref() == Some(node.as_str());
-            if let Some(listed) = listed.iter().find(named) {
-                self.shared.client.learn_helper(&listed.url, port);
-            }
+        if let Some(port) = helper
+            && let Some(url) = self.shared.url_of(&node)
+        {
+            self.shared.client.learn_helper(&url, port);
         }
         Ok(Acknowledgement { acknowledged })
     }
@@ -333,10 +331,10 @@ impl DeployHandle {
     /// The nodes, read anew.
     pub(super) async fn listed(&self) -> Result<Vec<Listed>, Problem> {
         // The kept list may be older than an agent that has just registered, and a plan without it would miss it.
-        self.shared
-            .refresh()
-            .await
-            .map_err(|why| unavailable("no-inventory", format!("can't list the nodes of the cluster: {why}")))
+        self.shared.refresh().await.map_err(|why| {
+            unavailable("no-inventory", format!("can't list the nodes of the cluster: {why}"))
+                .hint("does the master's Mesos run there, and may the controller read its `/master/slaves`?")
+        })
     }
 
     /// Has a backup put back.
