@@ -7,7 +7,7 @@ use super::browser::{Browser, ENTER, ESCAPE, TAB};
 use super::fake::{Answers, Fake};
 use crate::harness::served::Served;
 use crate::harness::until;
-use crate::masters::roles::{credentials, node_file, secret};
+use crate::masters::roles::{authenticating, credentials, node_file, secret};
 
 /// A reason that would be a script, were it taken for markup.
 const REASON: &str = "<img src=x onerror=\"document.title='owned'\">the disks of rack 4";
