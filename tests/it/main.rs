@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, says why, and writes where it likes"
 )]
 
+mod api;
 mod bootstrap;
 mod cluster;
 mod commands;
