@@ -19,7 +19,7 @@ COMPLETE = [
     "LICENSE", "libexec/dcos-bits/dcos-module-probe",
     "share/dcos-bits/units/dcos-node.service", "share/dcos-bits/units/agent/dcos-mesos-agent.service",
     "share/dcos-bits/units/master/dcos-mesos-master.service", "share/dcos-bits/units/agent/dcos-restart-helper.service",
-    "share/doc/dcos-bits/README.md", "share/doc/dcos-bits/changelog.gz", "share/doc/dcos-bits/examples/node.toml",
+    "share/doc/dcos-bits/README.md", "share/doc/dcos-bits/CHANGELOG.md", "share/doc/dcos-bits/examples/node.toml",
 ]
 
 
