@@ -9,6 +9,8 @@ use reqwest::{Method, Response, StatusCode, Url, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::output::say;
+
 /// How long a node may take to accept a connection. Nodes are near; a longer wait only hides that one is gone.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -76,23 +78,26 @@ impl Client {
             return Err(Problem::new(ExitCode::Usage, "bad-url", format!("`{url}` is not the address of a master"))
                 .hint("`http://HOST:PORT` is needed, such as `http://10.0.0.1:5050`"));
         };
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ANSWER_TIMEOUT)
-            // Followed by ourselves: a library's client leaves the credentials behind.
-            .redirect(reqwest::redirect::Policy::none())
-            // A node is asked itself, whatever proxy the operator's machine uses for the rest of the world.
-            .no_proxy();
-        if let Some(ca) = &access.ca {
+        let builder = || {
+            reqwest::Client::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(ANSWER_TIMEOUT)
+                // Followed by ourselves: a library's client leaves the credentials behind.
+                .redirect(reqwest::redirect::Policy::none())
+                // A node is asked itself, whatever proxy the operator's machine uses for the rest of the world.
+                .no_proxy()
+        };
+        let http = if let Some(ca) = &access.ca {
             let certificate = reqwest::Certificate::from_pem(ca).map_err(|error| {
                 let detail = format!("the certificate authority can't be read: {}", Problem::chain(&error));
                 Problem::new(ExitCode::Usage, "bad-ca", detail).hint("`--ca` or `DCOS_CA` names a file in PEM")
             })?;
-            builder = builder.tls_certs_only([certificate]);
-        }
-        let http = builder
-            .build()
-            .map_err(|error| Problem::new(ExitCode::Unexpected, "no-http-client", Problem::chain(&error)))?;
+            builder().tls_certs_only([certificate]).build()
+        } else {
+            dcos_repo::client::built(builder)
+        };
+        let http =
+            http.map_err(|error| Problem::new(ExitCode::Unexpected, "no-http-client", Problem::chain(&error)))?;
         Ok(Self { http, base, credential: access.credential.clone() })
     }
 
@@ -136,9 +141,14 @@ impl Client {
         T: DeserializeOwned,
     {
         let since = Instant::now();
+        let mut told = false;
         loop {
             match self.post(path, body).await {
                 Err(problem) if Self::may_pass(&problem) && since.elapsed() < RESTART_TIME => {
+                    if !told {
+                        say(&format!("{}; asking again for up to {} s", problem.detail, RESTART_TIME.as_secs()));
+                        told = true;
+                    }
                     tokio::time::sleep(RETRY_INTERVAL).await;
                 }
                 answer => return answer,

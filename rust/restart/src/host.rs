@@ -146,6 +146,11 @@ impl From<LockError> for dcos_core::Problem {
         match &error {
             LockError::Held { .. } => problem(dcos_core::ExitCode::Conflict, "helper-busy")
                 .hint("`dcos-restart-helper status` says what it does; `watch` waits for its end"),
+            LockError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                problem(dcos_core::ExitCode::NotFound, "not-a-node").hint(
+                    "nothing was installed below that root yet: is it the right one? `dcos-restart-helper bootstrap` makes a node",
+                )
+            }
             LockError::Io { .. } => problem(dcos_core::ExitCode::Unexpected, "lock-failed"),
         }
     }

@@ -26,13 +26,20 @@ pub(super) fn access(profile: &Profile) -> Result<Access, Problem> {
         (None, Some(principal)) => Some(named(principal)?),
         (None, None) => None,
     };
-    let read = |path: &Path| {
-        let unusable = |error| format!("can't read the certificates in `{}`: {error}", path.display());
-        std::fs::read(path).map_err(|error| {
-            Problem::new(ExitCode::Usage, "bad-ca", unusable(error)).hint("`--ca` or `DCOS_CA` names a file in PEM")
-        })
+    Ok(Access { credential, ca: profile.ca.as_deref().map(certificates).transpose()? })
+}
+
+fn certificates(file: &Path) -> Result<Vec<u8>, Problem> {
+    let unusable = |why: &str| {
+        let detail = format!("can't use the certificates in `{}`: {why}", file.display());
+        Problem::new(ExitCode::Usage, "bad-ca", detail).hint("`--ca` or `DCOS_CA` names a file in PEM")
     };
-    Ok(Access { credential, ca: profile.ca.as_deref().map(read).transpose()? })
+    let bytes = std::fs::read(file).map_err(|error| unusable(&error.to_string()))?;
+    // A file without any would be taken for a list of nobody, and every server be refused for what is our mistake.
+    match String::from_utf8_lossy(&bytes).contains("-----BEGIN CERTIFICATE-----") {
+        true => Ok(bytes),
+        false => Err(unusable("there are none in it")),
+    }
 }
 
 fn from_file(file: &Path) -> Result<Credential, Problem> {

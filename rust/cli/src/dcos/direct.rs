@@ -69,8 +69,11 @@ fn because(reason: &str) -> String {
 
 fn open(state: &str, files: Files) -> Result<State, Problem> {
     if state.starts_with("zk://") {
-        let address =
-            Address::parse(state).map_err(|error| Problem::new(ExitCode::Usage, "bad-address", error.to_string()))?;
+        let address = Address::parse(state).map_err(|error| {
+            let detail = format!("`{state}` is no address of an ensemble: {error}");
+            Problem::new(ExitCode::Usage, "bad-address", detail)
+                .hint("such as `zk://10.0.0.1:2181,10.0.0.2:2181/mesos`, as the masters' `mesos.zk` has it")
+        })?;
         return Ok(State::Shared(Box::new(ZooKeeperLog::new(address, "dcos deploy --direct"))));
     }
     let path = Path::new(state);

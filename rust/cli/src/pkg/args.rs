@@ -162,7 +162,7 @@ Examples:
         #[arg(long)]
         dry_run: bool,
         /// Remove packages, the oldest first, only until all of them have no more bytes than this
-        #[arg(long, value_name = "BYTES")]
+        #[arg(long, value_name = "BYTES", value_parser = bytes)]
         budget: Option<u64>,
     },
     /// Work on jobs of the node's endpoints
@@ -239,6 +239,11 @@ pub(super) enum JobCommand {
         /// The job
         id: String,
     },
+}
+
+/// A number of bytes.
+fn bytes(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a whole number of bytes is needed, such as `2000000000`".to_owned())
 }
 
 #[cfg(test)]

@@ -43,8 +43,9 @@ fn allowed(deploy: &DeployFacts, callback: &str) -> Option<Url> {
 
 async fn post(deploy: &DeployFacts, url: Url, job: &pkg::Job) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let credentials = deploy.credentials.as_deref().map(Credentials::read).transpose()?;
-    let http =
-        reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
+    let http = dcos_repo::client::built(|| {
+        reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy()
+    })?;
     let mut failures = 0;
     loop {
         let mut request = http.post(url.clone()).json(job);

@@ -56,6 +56,7 @@ fn read(file: &Path) -> Result<NodeContext, Problem> {
             "bad-node-file",
             format!("could not use the node file `{}`: {why}", file.display()),
         )
+        .hint("`--node FILE` or `DCOS_NODE` names another; docs/node.toml is an example with every key")
     };
     let text = std::fs::read_to_string(file).map_err(|error| refused(error.to_string()))?;
     let config = NodeConfig::parse(&text).map_err(|error| refused(Problem::chain(&error)))?;

@@ -73,6 +73,7 @@ pub(in crate::dcos) enum Deploy {
     #[command(after_help = "Examples:\n  dcos deploy halt \"error rate above 1%\"")]
     Halt {
         /// Why, for whoever wonders later
+        #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
         reason: String,
     },
     /// Clear a halt
@@ -96,6 +97,7 @@ pub(in crate::dcos) enum Deploy {
         #[arg(value_name = "NODE")]
         name: String,
         /// Why, for whoever wonders later
+        #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
         reason: String,
         /// Every node of that group
         #[arg(long)]

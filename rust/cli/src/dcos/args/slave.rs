@@ -14,7 +14,7 @@ pub(in crate::dcos) enum Slave {
   dcos slave add --count 3 --class large --dry-run")]
     Add {
         /// How many
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, default_value_t = 1, value_parser = count)]
         count: usize,
         /// The class of machines, as the masters' configuration names it [default: the only one]
         #[arg(long)]
@@ -77,7 +77,7 @@ On the new machine:
   dcos-restart-helper bootstrap --join http://10.0.0.1:5050 --token TOKEN")]
     Token {
         /// The group
-        #[arg(long, value_name = "GROUP")]
+        #[arg(long, value_name = "GROUP", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         group: String,
         /// What the machine shall be
         #[arg(long, default_value = "agent")]
@@ -89,4 +89,10 @@ On the new machine:
         #[arg(long, value_name = "TIME", default_value = "1h", value_parser = crate::dcos::slave::seconds)]
         expires: u64,
     },
+}
+
+/// How many machines are asked for.
+fn count(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "a whole number from 1 is needed".to_owned())
 }

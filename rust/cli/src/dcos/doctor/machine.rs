@@ -39,7 +39,7 @@ pub(super) async fn examine(file: &Path) -> Vec<Finding> {
             None
         }
     };
-    let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
+    let http = dcos_repo::client::built(|| reqwest::Client::builder().timeout(TIMEOUT).no_proxy());
     match http {
         Ok(http) => ask(&http, &config, active.as_ref(), &mut findings).await,
         Err(error) => findings.push(Finding::problem("http", Problem::chain(&error), "nothing could be asked by HTTP")),
