@@ -1,9 +1,12 @@
 //! Three real masters with the replicated log under a real ZooKeeper, our module in each.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::refusals;
 use crate::harness::cluster::{Cluster, NEW, Node, OLD};
+use crate::harness::program::run;
 use crate::harness::{http, until};
 
 /// The newest deployment, as any master that can be asked has it.
@@ -38,8 +41,8 @@ fn a_cluster_of_three_masters_outlives_each_of_them() {
     followers_send_callers_to_the_leader(&cluster);
     refusals::are_refused(&cluster);
     upgrade(&cluster);
-    a_halt_outlives_the_leader(&cluster);
-    a_leader_dies_in_mid_wave(&cluster);
+    a_halt_outlives_the_leader_and_then_one_dies_in_mid_wave(&cluster);
+    a_deployment_is_finished_by_the_log_in_zookeeper(&cluster);
 }
 
 fn followers_send_callers_to_the_leader(cluster: &Cluster) {
@@ -84,23 +87,30 @@ fn upgrade(cluster: &Cluster) {
     assert!(terms.len() > 1 && terms.windows(2).all(|pair| pair[0] < pair[1]), "{terms:?}");
 }
 
-fn a_halt_outlives_the_leader(cluster: &Cluster) {
+/// What is asked for under a halt starts nowhere, also under the next leader, until an admin clears that halt by its id.
+/// Then the leader dies once more, with an agent in the middle of its restart.
+fn a_halt_outlives_the_leader_and_then_one_dies_in_mid_wave(cluster: &Cluster) {
     let halt = cluster.dcos(&["deploy", "halt", "a master is about to die", "--json"]).expect(0).json();
+    cluster.dcos(&["install", "module", "fizzbuzz", "--no-wait"]).expect(0);
     let leader = cluster.leader().name.clone();
     kill(cluster.leader());
     let next = until("another master leads", 30, || Some(cluster.leader()).filter(|node| node.name != leader));
     assert_eq!(http::json(&format!("{}/deploy/halt", next.url)), json!({ "halts": [halt] }));
+    let agents = || -> Vec<_> { cluster.agents.iter().map(Node::mesos).collect() };
+    let before = agents();
+    let held = until("everything is fetched, and held up by the halt", 60, || {
+        let newest = newest(cluster);
+        let held = |node: &Value| word(node, "detail").contains("to be cleared: a master is about to die");
+        (newest["state"] == "halted" && nodes(&newest).iter().any(held)).then_some(newest)
+    });
     until("the dead master is back", 30, || cluster.masters().all(|node| node.version() == NEW).then_some(()));
+    assert_eq!(cluster.dcos(&["deploy", "resume", "h99"]).expect(4).stdout, "", "another halt's id clears nothing");
+    assert_eq!(agents(), before, "no node was started");
+    assert!(nodes(&held).iter().all(|node| node["attempt"].is_null()), "{held}");
     cluster.dcos(&["deploy", "resume", halt["id"].as_str().unwrap()]).expect(0);
-}
-
-fn a_leader_dies_in_mid_wave(cluster: &Cluster) {
-    let following = cluster.dcos_in_background(&["install", "module", "fizzbuzz"]);
     until("the first agent restarts", 60, || restarting(cluster, "agent"));
-    let leader = cluster.leader();
-    kill(leader);
-    let output = following.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    kill(cluster.leader());
+    cluster.dcos(&["deploy", "watch"]).expect(0);
     for agent in &cluster.agents {
         assert_eq!(http::json(&format!("{}/fizzbuzz/count?n=15", agent.url))["says"], "FizzBuzz", "{}", agent.name);
     }
@@ -108,6 +118,25 @@ fn a_leader_dies_in_mid_wave(cluster: &Cluster) {
     let agents = nodes(&deployment).iter().filter(|node| word(node, "role") == "agent");
     assert_eq!(agents.clone().count(), 2, "{deployment}");
     assert!(agents.clone().all(|node| word(node, "state") == "confirmed"), "{deployment}");
+}
+
+/// Every master is gone in the middle: the log in ZooKeeper says what is left to do, and who does it is an operator.
+fn a_deployment_is_finished_by_the_log_in_zookeeper(cluster: &Cluster) {
+    let apply = ["config", "apply", "--group", "agents", "--set", "flags.gc_delay=3days", "--soak", "8", "--no-wait"];
+    cluster.dcos(&apply).expect(0);
+    until("the canary is through", 60, || {
+        let newest = newest(cluster);
+        nodes(&newest).iter().any(|node| node["state"] == "confirmed").then_some(())
+    });
+    let log = cluster.ensemble.as_ref().expect("there is a ZooKeeper").address("/mesos");
+    cluster.masters().for_each(|master| cluster.cut_off(master));
+    let direct = || run(Path::new(env!("CARGO_BIN_EXE_dcos")), &["deploy", "--direct", &log], &[]);
+    let done = direct().expect(0);
+    assert!(done.stdout.contains("done"), "{done}");
+    for agent in &cluster.agents {
+        assert_eq!(http::json(&format!("{}/flags", agent.url))["flags"]["gc_delay"], "3days", "{}", agent.name);
+    }
+    assert!(direct().expect(4).stderr.contains("under way"), "nothing is left to finish");
 }
 
 fn nodes(deployment: &Value) -> &[Value] {
