@@ -109,10 +109,35 @@ package = {{ url = "{url}/packages/dcos-bits/{id}.tar.gz", sha256 = "{digest}" }
         (code, document["type"].as_str().unwrap_or_default().rsplit(':').next().unwrap_or_default().to_owned())
     }
 
+    /// Ends the cluster. Nothing may be left of what it or its machines ran: neither by its program, nor by where it stands or
+    /// what it was told.
+    fn end(self) {
+        let folder = self.yard.parent().expect("it lies in the cluster's folder").to_owned();
+        drop(self);
+        until("no process is left of the cluster and its machines", 10, || {
+            left_behind(&folder).is_empty().then_some(())
+        });
+        assert!(!folder.exists(), "`{}` is left", folder.display());
+    }
+
     fn machines(&self) -> usize {
         let entries = std::fs::read_dir(&self.yard).map(|entries| entries.flatten().collect::<Vec<_>>());
         entries.unwrap_or_default().iter().filter(|entry| entry.path().is_dir()).count()
     }
+}
+
+/// The command lines of the processes that have to do with a folder.
+fn left_behind(folder: &Path) -> Vec<String> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let name = folder.as_os_str().as_bytes();
+    let names_it = |text: &[u8]| text.windows(name.len()).any(|part| part == name);
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+    let concerned = processes.filter(|process| {
+        let link = |which| std::fs::read_link(process.join(which)).is_ok_and(|to| names_it(to.as_os_str().as_bytes()));
+        let text = |which| std::fs::read(process.join(which)).is_ok_and(|text| names_it(&text));
+        link("exe") || link("cwd") || text("cmdline") || text("environ")
+    });
+    concerned.filter_map(|process| std::fs::read_to_string(process.join("cmdline")).ok()).collect()
 }
 
 fn sha256(path: &Path) -> String {
@@ -129,7 +154,7 @@ fn agents_are_added_and_removed_with_their_machines() {
     for (arguments, code, name) in [
         (&["add", "--class", "huge"][..], 4, "no-such-class"),
         (&["add"], 2, "no-class"),
-        (&["add", "--class", "small", "--count", "0"], 2, "bad-count"),
+        (&["add", "--class", "small", "--count", "0"], 2, "usage"),
         (&["add", "--class", "small", "--count", "5"], 2, "bad-count"),
         (&["remove", "10.9.9.9:5051", "--yes"], 4, "no-such-agent"),
         (&["operation", "o1"], 4, "no-such-operation"),
@@ -171,6 +196,7 @@ fn agents_are_added_and_removed_with_their_machines() {
     assert_eq!(site.machines(), 1, "its machine is gone");
     assert_eq!(http::status(&format!("http://{}/version", made[0])), None, "and so is its Mesos");
     assert_eq!(site.refusal(&["remove", made[0], "--yes"]), (4, "no-such-agent".to_owned()));
+    site.end();
 }
 
 #[test]
@@ -197,4 +223,5 @@ fn an_operation_outlives_its_master_and_what_can_not_join_is_cleared_away() {
     assert_eq!(ended["state"].as_str(), Some("failed"), "{ended:#}");
     assert!(ended["detail"].as_str().is_some_and(|detail| detail.contains("withdrawn")), "{ended:#}");
     assert_eq!((site.agents().len(), site.machines()), (by_hand.len() + 1, 1), "nothing of it is left");
+    site.end();
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::LOCAL;
 use crate::harness::program::run;
 use crate::harness::served::Served;
+use crate::node::kind;
 
 /// A master without Mesos, and the folder where its provider would make machines.
 struct Master {
@@ -88,12 +89,6 @@ fn what_no_machine_could_be_made_of_is_refused_without_asking_anybody() {
         ),
         (&[], json!({"count": 1}), (400, 2, "no-class"), ["is not said", "there are: broken, small"]),
         (
-            &["--class", "small", "--count", "0"],
-            json!({"count": 0, "class": "small"}),
-            (400, 2, "bad-count"),
-            ["0 agents can't be asked for", "ask for 1 to 3: `limits.per_request`"],
-        ),
-        (
             &["--class", "small", "--count", "4"],
             json!({"count": 4, "class": "small"}),
             (400, 2, "bad-count"),
@@ -108,6 +103,12 @@ fn what_no_machine_could_be_made_of_is_refused_without_asking_anybody() {
     ] {
         master.refuses((words, body), answer, says);
     }
+    // That is no number of agents for the command itself, which asks no master then.
+    let (status, problem) = master.served.post("/provision/add_slave", &json!({"count": 0, "class": "small"}));
+    assert_eq!((status, kind(&problem)), (400, "bad-count"), "{problem}");
+    assert!(problem["hints"][0].as_str().is_some_and(|hint| hint.starts_with("ask for 1 to 3")), "{problem}");
+    let none = master.dcos(&["slave", "add", "--class", "small", "--count", "0"]);
+    assert!(none.code == Some(2) && none.stderr.contains("a whole number from 1 is needed"), "{none}");
     for (method, path) in [("GET", "/provision/operations/o1"), ("DELETE", "/provision/operations/o1")] {
         let (status, problem) = master.served.ask(method, path, None);
         assert_eq!((status, problem["type"].as_str()), (404, Some("urn:dcos-bits:no-such-operation")), "{problem}");
