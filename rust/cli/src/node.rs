@@ -98,7 +98,8 @@ fn run(
     if let Some(role) = serve.role.filter(|role| *role != config.role) {
         let detail =
             format!("`{}` is the file of the role `{}`, and `--role {role}` was given", path.display(), config.role);
-        return Err(Problem::new(ExitCode::Usage, "wrong-role", detail));
+        return Err(Problem::new(ExitCode::Usage, "wrong-role", detail)
+            .hint("leave out `--role`, or name the file of this host by `--node FILE`"));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

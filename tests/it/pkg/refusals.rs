@@ -35,12 +35,14 @@ fn refusals_say_what_was_attempted_and_what_to_do() {
     exit code: 4
     --- stderr
     error: no set is active on this node
+    hint: `dcos-pkg activate ID…` makes a first set active, `dcos-restart-helper bootstrap` a node
     ");
     insta::assert_snapshot!(machine.pkg(&["rollback"]).expect(4), @r"
     $ dcos-pkg --node TMP/node.toml rollback
     exit code: 4
     --- stderr
     error: no set is active on this node
+    hint: `dcos-pkg activate ID…` makes a first set active, `dcos-restart-helper bootstrap` a node
     ");
     insta::assert_snapshot!(machine.pkg(&["validate", "a--1", "a--2"]).expect(3), @r"
     $ dcos-pkg --node TMP/node.toml validate a--1 a--2
@@ -178,6 +180,7 @@ fn repositories_that_are_none_are_refused() {
     exit code: 3
     --- stderr
     error: `TMP/empty/index.json` has format 2, and this release knows format 1 only
+    hint: a newer release published it: upgrade dcos-bits here first
     ");
 }
 

@@ -73,7 +73,8 @@ async fn ask(client: &Client, id: &str, progress: &mut Progress) -> Result<Deplo
             Ok(deployment) => return Ok(deployment),
             Err(problem) if !Client::may_pass(&problem) => return Err(problem),
             Err(problem) if since.elapsed() > PATIENCE => {
-                return Err(problem.hint(format!("`dcos deploy watch {id}` follows it again; it goes on without us")));
+                let again = format!("`dcos deploy watch {id}` follows it again; it goes on without us");
+                return Err(problem.hint(again).hint("running now: nobody answers, so it can't be told from here"));
             }
             Err(_) => {
                 if !told {

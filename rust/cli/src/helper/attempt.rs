@@ -93,6 +93,7 @@ pub(super) fn watch(format: Format, place: &Place, attempt: Option<String>) -> R
             let newest = status.attempt.as_ref().or_else(|| status.last_attempts.first());
             newest.map(|report| report.attempt.clone()).ok_or_else(|| {
                 Problem::new(ExitCode::NotFound, "no-such-attempt", "there was no attempt on this node yet")
+                    .hint("`dcos-restart-helper run --set ID…` makes one; `status` says what runs")
             })?
         }
     };

@@ -119,6 +119,7 @@ fn made<T: serde::de::DeserializeOwned>(value: Value) -> T {
 }
 
 /// The node, well and on its old set, changed by `with`.
+#[expect(clippy::needless_pass_by_value, reason = "documents are written where they are given")]
 fn node(with: Value) -> ClusterNode {
     let mut node = json!({"node": "10.0.0.7:5051", "url": "http://10.0.0.7:5051", "role": "agent", "group": "agents",
         "agent_id": "a-S0", "registered": true, "reachable": true, "set": OLD, "desired": OLD, "mesos_version": "1.10.0"});
@@ -132,6 +133,7 @@ fn away() -> Value {
     json!({"reachable": false, "set": null, "mesos_version": null, "detail": "can't connect to it: connection refused"})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as above")]
 fn attempt(state: &str, detail: &str, checks: Value, log: &[&str]) -> Value {
     json!({"last_attempt": {"attempt": "d7-1-1", "state": state, "detail": detail, "set": NEW, "generation": 4,
         "previous_generation": 3, "started_at": EPOCH, "changed_at": EPOCH, "checks": checks, "log": log}})
@@ -347,7 +349,7 @@ fn every_cause_has_its_words_where_the_old_set_runs_and_where_nothing_does() {
         let mut both = printed(&node, deployment.as_ref());
         let (node, deployment) = lost(*cause);
         assert_eq!(explain(&node, deployment.as_ref(), &[]).cause, Some(*cause));
-        both.push_str("\n");
+        both.push('\n');
         both.push_str(&printed(&node, deployment.as_ref()));
         wrong.compare(&format!("explain/cause/{}.txt", cause.name()), cause.golden(), &both);
     }

@@ -1,5 +1,9 @@
 //! What `dcos` says when it can't do what was asked: exit code and message, word by word.
 
+mod exits;
+mod fake_master;
+mod profiles;
+
 use crate::harness::program::dcos;
 
 #[test]
@@ -10,6 +14,7 @@ fn a_command_that_asks_a_master_needs_one_to_be_named() {
     --- stderr
     error: no master is named
     hint: name any master of the cluster by `--url http://HOST:PORT` or `DCOS_URL`
+    hint: or keep it as a profile: `dcos profile add NAME --url http://HOST:PORT`
     ");
 }
 
