@@ -61,14 +61,16 @@ impl NodeClient {
     /// # Errors
     /// If TLS can't be set up.
     pub fn new(report_to: Option<String>, trust: Trust) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT)
-            // Nodes are asked directly, whatever the environment of Mesos says, and are not followed elsewhere.
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("dcos-bits/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(ClientError)?;
+        let builder = || {
+            reqwest::Client::builder()
+                .connect_timeout(CONNECT)
+                // Nodes are asked directly, whatever the environment of Mesos says, and are not followed elsewhere.
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .user_agent(concat!("dcos-bits/", env!("CARGO_PKG_VERSION")))
+        };
+        // A machine without a list of authorities (no `ca-certificates`) speaks HTTP all the same.
+        let http = builder().build().or_else(|_| builder().tls_certs_only([]).build()).map_err(ClientError)?;
         Ok(Self { http, report_to, trust, helpers: Arc::default() })
     }
 

@@ -49,11 +49,13 @@ pub(super) fn start(
             Problem::new(ExitCode::Unreachable, "provisioning-failed", text)
         })
     });
-    let http = reqwest::Client::builder()
+    let builder = || {
         // Our own master is asked itself, whatever the environment of Mesos says.
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
+        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none())
+    };
+    // A machine without a list of authorities (no `ca-certificates`) speaks HTTP all the same.
+    let built = builder().build().or_else(|_| builder().tls_certs_only([]).build());
+    let http = built
         .map_err(|error| Problem::new(ExitCode::Unreachable, "provisioning-failed", Problem::chain(&error)))?;
     let master = Master::new(http, &config.origin(), authentication.transpose()?);
     let program = Program::new(&provision, beside).map_err(|error| broken("reading", &facts.config, &error))?;

@@ -89,8 +89,7 @@ impl Client {
     pub fn unsigned(name: &str, facts: &RepositoryFacts) -> Result<Self, RepoError> {
         let base = base_url(name, &facts.url)?;
         let credentials = facts.credentials.as_deref().map(Credentials::read).transpose()?;
-        let mut builder = builder();
-        if let Some(path) = &facts.ca {
+        let http = if let Some(path) = &facts.ca {
             let failed = |source| RepoError::Authority { path: path.clone(), source };
             let pem = std::fs::read(path).map_err(|error| failed(error.into()))?;
             let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| failed(error.into()))?;
@@ -98,9 +97,11 @@ impl Client {
                 return Err(failed("it contains no certificate".into()));
             }
             // Only that one: a site that has an authority of its own does not mean everybody else's as well.
-            builder = builder.tls_certs_only(authorities);
-        }
-        let http = builder.build().map_err(RepoError::Setup)?;
+            builder().tls_certs_only(authorities).build()
+        } else {
+            built(builder)
+        };
+        let http = http.map_err(RepoError::Setup)?;
         let (name, retry, patience) = (name.to_owned(), Retry::default(), Patience::default());
         Ok(Self { name, base, http, credentials, retry, patience, trust: None })
     }
@@ -215,7 +216,7 @@ pub fn bare_source(url: &str) -> Result<Source, RepoError> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(refused("it is neither `http` nor `https`".to_owned()));
     }
-    let http = builder().build().map_err(RepoError::Setup)?;
+    let http = built(builder).map_err(RepoError::Setup)?;
     let (retry, patience) = (Retry::default(), Patience::default());
     Ok(Source { http, url, credentials: None, size: None, retry, patience })
 }
@@ -233,6 +234,15 @@ pub(crate) fn read_index(place: &str, bytes: &[u8]) -> Result<Index, RepoError> 
         return Err(RepoError::IndexFormat { url: place.to_owned(), found: format.format });
     }
     serde_json::from_slice(bytes).map_err(wrong)
+}
+
+/// The client that `builder` makes. A machine without a list of authorities (no `ca-certificates`) speaks HTTP all the same,
+/// and believes no server's certificate.
+///
+/// # Errors
+/// If TLS can't be set up.
+pub fn built(builder: impl Fn() -> reqwest::ClientBuilder) -> reqwest::Result<reqwest::Client> {
+    builder().build().or_else(|_| builder().tls_certs_only([]).build())
 }
 
 pub(crate) fn builder() -> reqwest::ClientBuilder {

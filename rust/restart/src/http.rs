@@ -49,15 +49,18 @@ impl Http {
         let silence = |error: &dyn std::error::Error| Silence(Problem::chain(error));
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| silence(&error))?;
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(deadline)
-            .connect_timeout(deadline)
-            // Whoever is asked is about to be restarted: an idle connection to it is worth nothing.
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(|error| silence(&error))?;
+        let builder = || {
+            reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .timeout(deadline)
+                .connect_timeout(deadline)
+                // Whoever is asked is about to be restarted: an idle connection to it is worth nothing.
+                .pool_max_idle_per_host(0)
+        };
+        // A machine without a list of authorities (no `ca-certificates`) speaks HTTP all the same.
+        let built = builder().build().or_else(|_| builder().tls_certs_only([]).build());
+        let client = built.map_err(|error| silence(&error))?;
         Ok(Self { runtime, client })
     }
 
