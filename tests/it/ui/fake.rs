@@ -123,7 +123,7 @@ pub(crate) fn cluster(agents: usize, done: usize) -> Answers {
                 format!("waits for wave 5 ({} and {} more) to hold", name(done), (agents / 2).saturating_sub(done)),
             ),
         };
-        json!({"node": name(place), "role": "agent", "group": if place % 3 == 0 { "gpu" } else { "agents" }, "from": FROM,
+        json!({"node": name(place), "role": "agent", "group": if place.is_multiple_of(3) { "gpu" } else { "agents" }, "from": FROM,
                "to": TO, "state": state, "detail": detail, "updated_at": if place < done + restarting { ago(since(place)) } else { ago(length) }})
     };
     let members: Vec<Value> = masters.clone().map(master).chain((0..agents).map(member)).collect();
