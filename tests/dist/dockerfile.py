@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from roots import Failed, Layer, call, digest, kept
+from roots import TARGET, Failed, Layer, call, digest, kept
 
 ALLOWED_MOUNT = {"type", "source", "target", "from"}
 
@@ -70,6 +70,11 @@ class Builder:
         """Puts the arguments in."""
         return re.sub(r"\$\{(\w+)\}", lambda found: self.arguments[found[1]], text)
 
+    def place(self, path):
+        """A file of the context. What was built may lie elsewhere than below the tree (CARGO_TARGET_DIR)."""
+        built = path.removeprefix("target/")
+        return TARGET / built if built != path else self.context / path
+
     def build(self, name):
         """A stage, and all that it is made of."""
         if name in self.stages:
@@ -93,8 +98,11 @@ class Builder:
         return stage
 
     def from_cache(self, name, below, steps, parent):
-        """A stage that is made of this tree's files only is kept, as the engine keeps a layer: it may ask the network."""
-        sources = [self.context / source for word, rest in steps if word == "COPY" for source in rest.split()[:-1]]
+        """A stage that is made of this tree's files only is kept, as the engine keeps a layer: it may ask the network.
+
+        What lies below it is in the cache too, under a name that says what it was made from.
+        """
+        sources = [self.place(source) for word, rest in steps if word == "COPY" for source in rest.split()[:-1]]
         key = digest(*below, *map(str, steps), *[source.read_bytes() for source in sources])
 
         def make(folder):
@@ -120,7 +128,7 @@ class Builder:
                     source, destination = self.fill(rest).split()
                     into = stage.layer.top / "upper" / destination.strip("/")
                     into.mkdir(parents=True)
-                    call("tar", "--extract", "--file", self.context / source, "--directory", into)
+                    call("tar", "--extract", "--file", self.place(source), "--directory", into)
                 case "RUN":
                     self.run(stage, rest)
                 case "ENV":
@@ -139,7 +147,7 @@ class Builder:
     def copy(self, stage, rest):
         """COPY, from the context or from another stage."""
         *sources, destination = rest.split()
-        place = lambda path: self.context / path
+        place = self.place
         if sources[0].startswith("--from="):
             place = self.build(sources.pop(0).partition("=")[2]).layer.find
         copy([place(source) for source in sources], f"{stage.layer.top}/upper{destination}")
@@ -153,7 +161,7 @@ class Builder:
             how = dict(pair.split("=", 1) for pair in mount.split(","))
             if how.get("type") != "bind" or not how.keys() <= ALLOWED_MOUNT:
                 raise Failed(f"these tests do not know `--mount={mount}`")
-            source = self.build(how["from"]).layer.find(how["source"]) if "from" in how else self.context / how["source"]
+            source = self.build(how["from"]).layer.find(how["source"]) if "from" in how else self.place(how["source"])
             binds[source] = how["target"]
         stage.layer.run("/bin/sh", "-c", rest, user=stage.user, environment=stage.environment, binds=binds)
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from dockerfile import Builder, Container
-from roots import TARGET, TREE, Failed, Layer, call, expect, until
+from roots import TARGET, TREE, Failed, Files, call, expect, until
 
 OLD, NEW = "1.10.0", "1.11.0"
 SAMPLE = "fizzbuzz--1.2.0"
@@ -28,10 +28,9 @@ class Images:
     """The stages, built once, of nodes that start with a version of Mesos."""
 
     def __init__(self, folder, base, version=NEW):
-        root = Layer(folder / "debian", [base])
         mesos = Builder(TREE / "docker/mesos.Dockerfile", TREE, folder / "mesos", {}, {"MESOS_VERSION": version})
         image = f"dcos-bits/mesos:{version}"
-        images = {"debian:bookworm-slim": root, image: mesos.build("image").layer}
+        images = {"debian:bookworm-slim": Files([base]), image: mesos.build("image").layer}
         self.builder = Builder(TREE / "docker/Dockerfile", TREE, folder, images, {"MESOS_IMAGE": image})
 
     def stage(self, name):

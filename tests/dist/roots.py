@@ -43,12 +43,13 @@ class Failed(Exception):
     """What was tried, and what came of it."""
 
 
-def call(*command, code=0, **options):
-    """Runs a command; what it printed, if it ended as it should."""
+def call(*command, code=0, named=None, **options):
+    """Runs a command; what it printed, if it ended as it should. `named` is what to call it if not."""
     done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False, **options)
     if done.returncode != code:
-        raise Failed(f"`{' '.join(map(str, command))}` ended with {done.returncode} and not with {code}:\n{done.stdout}")
+        named = named or " ".join(map(str, command))
+        raise Failed(f"`{named}` ended with {done.returncode} and not with {code}:\n{done.stdout}")
     return done.stdout
 
 
@@ -101,24 +102,36 @@ def debian():
     return kept(f"debian-{digest(script.read_bytes(), *PACKAGES)}", make)
 
 
-class Layer:
-    """A root: what was changed, over what lies below."""
+class Files:
+    """The files of a root that nobody changes: folders that lie on each other, the topmost first."""
 
-    def __init__(self, top, below):
-        self.top, self.below = Path(top), [Path(each) for each in below]
-        for name in ("upper", "work", "disk"):
-            (self.top / name).mkdir(parents=True, exist_ok=True)
+    def __init__(self, below):
+        self.below = [Path(each) for each in below]
 
     def stack(self):
-        """The folders of the files, the topmost first."""
-        return [self.top / "upper", *self.below]
+        """The folders, for whoever puts a layer on top."""
+        return self.below
 
     def find(self, path):
         """Where a file lies out here."""
         for folder in self.stack():
             if os.path.lexists(found := folder / str(path).lstrip("/")):
                 return found
-        raise Failed(f"`{path}` is not in the layer `{self.top.name}`")
+        raise Failed(f"`{path}` is in none of {self.stack()}")
+
+
+class Layer(Files):
+    """A root: what was changed, over what lies below."""
+
+    def __init__(self, top, below):
+        super().__init__(below)
+        self.top = Path(top)
+        for name in ("upper", "work", "disk"):
+            (self.top / name).mkdir(parents=True, exist_ok=True)
+
+    def stack(self):
+        """What was changed, and what lies below it."""
+        return [self.top / "upper", *self.below]
 
     def command(self, words, user="0:0", environment=None, binds=None):
         """The command line that enters the layer and becomes `words`."""
@@ -131,7 +144,8 @@ class Layer:
 
     def run(self, *words, code=0, **how):
         """Runs a command inside, in a process tree of its own; answers what it printed."""
-        return call(*self.command(words, **how), code=code)
+        named = f"{' '.join(map(str, words))}, in {self.top.name}"
+        return call(*self.command(words, **how), code=code, named=named)
 
 
 class Host:
