@@ -66,6 +66,14 @@ fn a_successor_withdraws_before_it_asks_and_its_questions_are_its_own() {
 }
 
 #[test]
+fn a_node_that_never_answered_was_never_started() {
+    let mut bench = Bench::restarting(0, 1, r#"{"node_timeout":60}"#);
+    bench.pass(60);
+    assert_eq!(bench.node("a0:5051").detail, "did not answer within 60 s");
+    assert!(!bench.shown().changed);
+}
+
+#[test]
 fn many_nodes_are_polled_more_seldom() {
     let json = r#"{"waves":["100%"],"max_unavailable":"100%"}"#;
     let mut bench = Bench::restarting(0, 600, json);

@@ -46,7 +46,10 @@ pub(crate) fn put_back(rollout: &mut Rollout, ending: Ending, desk: &mut Desk, n
     // The last node in the order of the plan whose old set is not back yet: its wave is the one at hand.
     let open = [Shelf::Returning, Shelf::UnderWay].map(|shelf| rollout.members.on(shelf).last().copied());
     let next = open.into_iter().flatten().max().and_then(|index| wave_of(rollout, index));
-    let over = next.is_none() || failures.len() > allowed || aborted;
+    // So many that nobody more may go, or a master, which may never fail: waiting would help nobody.
+    let away = failures.iter().filter(|index| rollout.members[**index].stage.is_away()).count();
+    let stuck = away >= limit(rollout) && away > 0 || failures.iter().any(|index| is_master(rollout, *index));
+    let over = next.is_none() || failures.len() > allowed || aborted || stuck;
     if over && under_way == 0 {
         let reason = std::mem::take(&mut rollout.header.reason);
         return match (failures.first(), rollout.header.stop.take()) {
@@ -63,8 +66,7 @@ pub(crate) fn put_back(rollout: &mut Rollout, ending: Ending, desk: &mut Desk, n
         return forgive(rollout, Shelf::Returning, &range);
     }
     let masters = is_master(rollout, *range.start());
-    let away = failures.iter().filter(|index| rollout.members[**index].stage.is_away()).count();
-    let mut room = if masters { 1 } else { limit(rollout) }.saturating_sub(under_way + away);
+    let mut room = if masters { 1 } else { limit(rollout) - away }.saturating_sub(under_way);
     let timeout = rollout.header.strategy.node_timeout * 1_000;
     let (start, mut end) = (*range.start(), *range.end() + 1);
     while room > 0

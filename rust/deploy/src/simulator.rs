@@ -577,7 +577,10 @@ impl World {
                 Phase::Ended(ending) => format!("{ending:?}: {}", rollout.header.reason),
                 phase => {
                     let shown = view::deployment(state, 1, self.clock());
-                    format!("not over: {phase:?}: {}", shown.map_or_else(String::new, |shown| shown.reason))
+                    let (reason, nodes) = shown.map(|shown| (shown.reason, shown.nodes)).unwrap_or_default();
+                    let nodes = nodes.into_iter().filter(|node| !node.detail.is_empty());
+                    let nodes: Vec<String> = nodes.map(|node| format!("{}: {}", node.node, node.detail)).collect();
+                    format!("not over: {phase:?}: {reason}: {nodes:?}")
                 }
             };
         }

@@ -199,6 +199,9 @@ impl Node {
                     Err(refused("old-term"))
                 } else if self.attempts.last().is_some_and(|attempt| !attempt.state.is_final()) {
                     Err(refused("attempt-running"))
+                } else if self.attempts.iter().any(|known| known.id == *attempt) {
+                    // Said twice, or so late that the first has come to its end meanwhile.
+                    Err(refused("attempt-known"))
                 } else {
                     self.term = *term;
                     let (id, ticket) = (attempt.clone(), format!("ticket of {attempt}"));
