@@ -55,8 +55,8 @@ pub(super) fn start(
     };
     // A machine without a list of authorities (no `ca-certificates`) speaks HTTP all the same.
     let built = builder().build().or_else(|_| builder().tls_certs_only([]).build());
-    let http = built
-        .map_err(|error| Problem::new(ExitCode::Unreachable, "provisioning-failed", Problem::chain(&error)))?;
+    let http =
+        built.map_err(|error| Problem::new(ExitCode::Unreachable, "provisioning-failed", Problem::chain(&error)))?;
     let master = Master::new(http, &config.origin(), authentication.transpose()?);
     let program = Program::new(&provision, beside).map_err(|error| broken("reading", &facts.config, &error))?;
     let cluster = MesosCluster { handle, master };
