@@ -249,6 +249,21 @@ fn who_is_missing_or_dead_before_the_restarts_is_passed_over() {
 }
 
 #[test]
+fn a_canary_that_dies_before_the_restarts_is_replaced_too() {
+    let mut bench = Bench::deploying(0, 5, r#"{"waves":[1,"100%"],"max_unavailable":3}"#);
+    bench.alive("a0:5051", false);
+    bench.pass(90);
+    assert_eq!(bench.node("a0:5051").detail, "was dead before it could fetch");
+    bench.prepare();
+    assert_eq!(bench.open("Begin"), ["a1:5051"], "one warns the others, as was asked for");
+    assert_eq!(bench.shown().waves, [&["a0:5051", "a1:5051"][..], &["a2:5051", "a3:5051", "a4:5051"]]);
+    bench.falls_back("a1:5051");
+    let shown = bench.shown();
+    assert_eq!(shown.state, DeploymentState::Failed);
+    assert!(shown.reason.starts_with("the canary failed: a1:5051"), "{}", shown.reason);
+}
+
+#[test]
 fn a_wave_that_was_used_up_for_another_is_none_any_more() {
     let mut bench = Bench::restarting(0, 2, r#"{"pulse":600}"#);
     bench.alive("a0:5051", false);

@@ -182,6 +182,7 @@ fn validate(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
         let text = format!("refused by {} of {asked} nodes: {}", refused.len(), epitaph(rollout, *first));
         return end(rollout, Ending::Failed, text, desk, now);
     }
+    fill_canary(rollout, desk);
     // After a retry the first waves may be over already.
     let open = |wave: &usize| rollout.range(*wave).is_some_and(|range| rollout.members.any_open_in(&range));
     rollout.header.wave = (0..rollout.header.waves.len()).find(open).unwrap_or(0);
@@ -359,10 +360,34 @@ pub(crate) fn away(rollout: &Rollout) -> usize {
     failed.filter(|index| rollout.members[**index].stage.is_away()).count()
 }
 
+/// Sees to it that there is a canary: one that was passed over before the restarts, while all were fetching, warns of
+/// nothing.
+fn fill_canary(rollout: &mut Rollout, desk: &mut Desk) {
+    let wave = rollout.header.master_waves;
+    let agents = rollout.header.waves.iter().skip(wave).map(Vec::len).sum();
+    let ends = strategy::wave_ends(&rollout.header.strategy.waves, agents).unwrap_or_default();
+    let canary = ends.first().copied().unwrap_or(0);
+    while let Some(indexes) = rollout.header.waves.get(wave)
+        && wave + 1 < rollout.header.waves.len()
+    {
+        let passed_over = indexes.iter().filter(|index| rollout.members[**index].stage == Stage::Skipped).count();
+        let open = indexes.len() - passed_over;
+        if open >= canary {
+            return;
+        }
+        substitute_in(rollout, wave, canary - open, desk);
+    }
+}
+
+/// The same in the wave at hand, while its nodes have their turns. Answers the place behind it.
+fn substitute(rollout: &mut Rollout, count: usize, desk: &mut Desk) -> usize {
+    substitute_in(rollout, rollout.header.wave, count, desk)
+}
+
 /// Puts agents of the next waves in the place of so many that were passed over, so that a dead canary warns nobody in
-/// vain. Answers the place behind the wave at hand.
-fn substitute(rollout: &mut Rollout, mut count: usize, desk: &mut Desk) -> usize {
-    let (wave, waves) = (rollout.header.wave, &mut rollout.header.waves);
+/// vain. Answers the place behind the wave.
+fn substitute_in(rollout: &mut Rollout, wave: usize, mut count: usize, desk: &mut Desk) -> usize {
+    let waves = &mut rollout.header.waves;
     while count > 0 && wave + 1 < waves.len() {
         let taken = count.min(waves[wave + 1].len());
         let substitutes: Vec<usize> = waves[wave + 1].drain(..taken).collect();
