@@ -126,4 +126,39 @@ mod tests {
             }
         }
     }
+
+    /// The help of a command and of all below it, as a part of a page.
+    fn help(command: &clap::Command, name: &str, page: &mut String) {
+        let names: Vec<String> = command.get_arguments().map(|argument| argument.get_id().to_string()).collect();
+        let mut shown = command.clone().term_width(100).bin_name(name);
+        for id in names {
+            // What the variable has on this machine is nobody's business; what every command takes is said once.
+            shown = shown.mut_arg(id, |argument| {
+                let again = argument.is_global_set() && name.contains(' ');
+                argument.hide_env_values(true).hide(again)
+            });
+        }
+        let text = shown.render_help().to_string();
+        let text = text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+        page.push_str(&format!("\n## {name}\n\n```\n{}\n```\n", text.trim_end()));
+        for below in command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help") {
+            help(below, &format!("{name} {}", below.get_name()), page);
+        }
+    }
+
+    /// `DCOS_GOLDEN=update cargo test -p dcos-cli` writes the pages anew.
+    #[test]
+    fn the_pages_of_commands_have_every_command_and_option() {
+        let mut wrong = dcos_testkit::golden::Wrong::default();
+        for program in Program::ALL {
+            let mut command = program.command();
+            command.build();
+            let name = command.get_name().to_owned();
+            let mut page =
+                format!("# {name}\n\nWhat `--help` of every command prints. [What they have in common](index.md).\n");
+            help(&command, &name, &mut page);
+            wrong.compare_file(&format!("../../docs/commands/{name}.md"), &page);
+        }
+        wrong.none();
+    }
 }
