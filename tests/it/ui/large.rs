@@ -76,7 +76,10 @@ fn ten_thousand_nodes_are_painted_scrolled_and_found() {
         eprintln!("{:58} {} kB", "dashboard: the page", dcos_api::ui::PAGE.html.len() / 1000);
     }
     is_found_by_keyboard(&browser);
-        browser.script("document.querySelector('#fleet-by input[value=state]').click(); document.activeElement.blur()", &json!([]));
+    browser.script(
+        "document.querySelector('#fleet-by input[value=state]').click(); document.activeElement.blur()",
+        &json!([]),
+    );
     picture(&browser, "deployment", "dark");
 }
 
