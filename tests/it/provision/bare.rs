@@ -9,7 +9,7 @@ use crate::node::kind;
 use crate::restart::machine::python;
 
 /// What a first start leaves on a machine that has become a node.
-const TRACES: [&str; 4] = ["/etc/dcos/node.toml", "/opt/dcos/packages", "/opt/dcos/active", "/var/lib/mesos"];
+const TRACES: [&str; 4] = ["/etc/dcos/node.toml", "/opt/dcos/packages", "/opt/dcos/active", "/var/lib/mesos/meta"];
 
 /// A provider whose machine is switched on here; its agent listens on `port`.
 fn provider(folder: &Path, port: u16) -> String {
@@ -27,8 +27,9 @@ fn provider(folder: &Path, port: u16) -> String {
 fn machine(folder: &Path) -> Host {
     let host = Host::make(folder, &[]);
     host.boot();
-    for trace in TRACES {
-        assert!(!host.path(trace).exists(), "the machine is not bare: it has `{trace}`");
+    for place in ["/etc/dcos", "/opt/dcos", "/var/lib/mesos"] {
+        let is_empty = std::fs::read_dir(host.path(place)).map_or(true, |mut entries| entries.next().is_none());
+        assert!(is_empty, "the machine is not bare: it has something in `{place}`");
     }
     host
 }
@@ -36,10 +37,15 @@ fn machine(folder: &Path) -> Host {
 /// Gives a machine its user data, as cloud-init does: in a unit of its own, whose end kills whatever stays in it. What the
 /// image knows is the address and the port, since all machines of this test share them, and a short hold.
 fn first_start(host: &Host, user_data: &str, port: u16) -> i32 {
+    use std::os::unix::fs::PermissionsExt as _;
     std::fs::write(host.shared().join("user-data"), user_data).unwrap();
+    // The pauses between its tries are more than a minute in all.
+    std::fs::write(host.shared().join("sleep"), "#!/bin/sh\nexec /bin/sleep 0.1\n").unwrap();
+    std::fs::set_permissions(host.shared().join("sleep"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = "--setenv=PATH=/shared:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     let options = format!("--setenv=DCOS_BOOTSTRAP_OPTIONS=--ip=127.0.0.1 --port={port} --hold=2");
     let unit = ["systemd-run", "--quiet", "--wait", "--unit=first-start", "--property=KillMode=control-group"];
-    host.run(&[&unit[..], &[&options, "/bin/sh", "/shared/user-data"]].concat()).code.unwrap()
+    host.run(&[&unit[..], &[path, &options, "/bin/sh", "/shared/user-data"]].concat()).code.unwrap()
 }
 
 fn log(host: &Host) -> String {
@@ -95,7 +101,7 @@ fn the_user_data_makes_an_agent_of_a_bare_machine_once() {
     });
     host.kill();
 
-    // The same user data on a second machine: refused at once, and nothing was started or left.
+    // The same user data on a second machine: refused, and nothing was started or left.
     let second = machine(&folder.path().join("second"));
     let code = first_start(&second, &user_data, port);
     assert_eq!(code, 5, "{}", log(&second));
