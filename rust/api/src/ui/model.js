@@ -71,7 +71,8 @@ export function rowsOf(nodes, deployment) {
       name,
       role: node?.role ?? member.role,
       group: node?.group || member?.group || "",
-      mesos: node?.mesos_version || (member ? mesosAfter(member) : "") || mesosOf(node?.set),
+      // While a deployment goes on it knows sooner than the list, for which every node is asked.
+      mesos: (counts ? mesosAfter(member) : "") || node?.mesos_version || mesosOf(node?.set) || (member ? mesosAfter(member) : ""),
       state,
       why: (counts ? member.detail : "") || node?.detail || (state === "drift" ? "runs another set than its group should" : ""),
       node,
