@@ -108,9 +108,11 @@ fn a_halt_outlives_the_leader_and_then_one_dies_in_mid_wave(cluster: &Cluster) {
     assert_eq!(agents(), before, "no node was started");
     assert!(nodes(&held).iter().all(|node| node["attempt"].is_null()), "{held}");
     cluster.dcos(&["deploy", "resume", halt["id"].as_str().unwrap()]).expect(0);
+    let following = cluster.dcos_in_background(&["deploy", "watch"]);
     until("the first agent restarts", 60, || restarting(cluster, "agent"));
     kill(cluster.leader());
-    cluster.dcos(&["deploy", "watch"]).expect(0);
+    let output = following.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     for agent in &cluster.agents {
         assert_eq!(http::json(&format!("{}/fizzbuzz/count?n=15", agent.url))["says"], "FizzBuzz", "{}", agent.name);
     }
