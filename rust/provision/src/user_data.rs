@@ -5,8 +5,8 @@
 //! it is worth one machine, once, for as long as a machine may take to join.
 //!
 //! Every failure is tried again, with the next master and then after a pause, for about a minute; the exit code is that of
-//! the last try. Which refusals are final its code does not tell: a master that has just been restarted answers 404 until its
-//! module is there, and 409 until it knows what the group runs.
+//! the last try. Which refusals are final the code does not tell: a master that has just been restarted answers 409 until it
+//! knows what the group runs, as it does for a token that is used up.
 
 use crate::config::Bootstrap;
 
