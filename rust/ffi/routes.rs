@@ -175,7 +175,11 @@ mod tests {
         assert_eq!(realm_of(Family::Restart, agent, "/go"), Some("mesos-agent-readwrite"));
         assert_eq!(realm_of(Family::Deploy, master, "/halt"), Some("mesos-master-readwrite"), "GET and POST share it");
         assert_eq!(realm_of(Family::Deploy, master, "/nodes"), Some("mesos-master-readonly"));
-        assert_eq!(realm_of(Family::Deploy, master, "/ui"), Some("mesos-master-readwrite"), "one asks for a name there");
+        assert_eq!(
+            realm_of(Family::Deploy, master, "/ui"),
+            Some("mesos-master-readwrite"),
+            "one asks for a name there"
+        );
         assert_eq!(realm_of(Family::Pkg, master, "/health"), Some("dcos-bits-open"));
         assert_eq!(realm_of(Family::Pkg, None, "/fetch"), Some("mesos-agent-readwrite"));
     }
