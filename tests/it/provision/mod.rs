@@ -63,6 +63,7 @@ cluster = "test"
 [limits]
 per_request = 4
 [deadlines]
+horizon = 10
 join = 120
 [bootstrap]
 masters = ["{master}"]
