@@ -58,7 +58,14 @@ pub fn state_directory(root: &Path) -> PathBuf {
 ///
 /// The kernel frees it when its holder dies, however that happens. It is not inherited by programs that are started.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "it is held, not read")] File);
+pub struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that is being forked off just now has the file too, until its `execve`.
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
 
 /// Why a lock was not had.
 #[derive(Debug, thiserror::Error)]
