@@ -85,6 +85,8 @@ enum Happening {
     Says(Order),
     /// An admin clears the oldest halt that stands.
     ClearsHalt,
+    /// An admin looks for what others left behind.
+    LooksAround,
 }
 
 /// What becomes of an answer.
@@ -243,6 +245,7 @@ impl World {
         for _ in 0..self.scenario.orders {
             self.some_order();
         }
+        self.at(60_000, Happening::LooksAround);
     }
 
     /// Somebody asks for a deployment, if it can be planned.
@@ -329,6 +332,7 @@ impl World {
             }
             Happening::Says(order) => self.says(order),
             Happening::ClearsHalt => self.clears_halt(),
+            Happening::LooksAround => self.looks_around(),
         }
     }
 

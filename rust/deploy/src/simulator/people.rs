@@ -93,6 +93,23 @@ impl World {
         self.orders -= usize::from(!matches!(order, Order::Create(_) | Order::Ping(_)));
     }
 
+    /// Once everything was said, an admin looks for what was left behind: a halt or a pause whose end was lost together
+    /// with the controller that was told of it.
+    pub(super) fn looks_around(&mut self) {
+        self.at(self.now + 60_000, Happening::LooksAround);
+        let Some(state) = self.leader.as_ref().and_then(Life::state).filter(|_| self.orders == 0) else { return };
+        let paused = state.rollouts.values().filter(|rollout| rollout.header.paused.is_some());
+        let paused: Vec<u64> = paused.map(|rollout| rollout.header.number).collect();
+        if !state.desk.halts.is_empty() {
+            self.orders += 1;
+            self.clears_halt();
+        }
+        for number in paused {
+            self.orders += 1;
+            self.says(Order::Command(number, DeploymentCommand::Start));
+        }
+    }
+
     /// Whether that halt stands, as far as can be told.
     fn stands(&self, halt: &str) -> bool {
         let state = self.leader.as_ref().and_then(Life::state);

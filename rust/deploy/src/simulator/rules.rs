@@ -71,6 +71,8 @@ impl Rules {
     /// Whoever ordered a retry does not know whether it was taken in.
     pub(super) fn perhaps_retried(&mut self) {
         self.perhaps_retried = true;
+        // If it was taken in, then what was given up before is under way no more.
+        self.under_way.clear();
     }
 
     /// How many nodes took a `go` into the new set.
