@@ -51,7 +51,7 @@ fn a_deployment_is_finished_with_every_master_down_and_the_masters_agree() {
     let backup = cluster.site().join("backup.json");
     cluster.dcos(&["deploy", "backup", backup.to_str().unwrap()]).expect(0);
     let halt = cluster.dcos(&["deploy", "halt", "since the backup", "--json"]).expect(0).json();
-    cluster.dcos(&["deploy", "restore", backup.to_str().unwrap()]).expect(2);
+    cluster.dcos(&["deploy", "restore", backup.to_str().unwrap()]).expect(3);
     let restored = cluster.dcos(&["deploy", "restore", backup.to_str().unwrap(), "--yes", "--json"]).expect(0).json();
     assert_eq!(restored["halts"], serde_json::json!([halt["id"]]), "{restored}");
     assert_eq!(newest(master)["state"], "done");
