@@ -82,6 +82,8 @@ class Cell:
             self._go("old, deaf", f"{self.attempt}-before")
             until("the deaf set is confirmed", lambda: machine.step()[0] == "confirmed" and machine.step()[1]["closed"], 60)
         if way.weather == "mend":
+            # The master knows of an agent a moment before the agent writes down who it is.
+            until("the agent has its checkpoint", lambda: self._checkpoint().is_file())
             shutil.copyfile(self._checkpoint(), machine.folder / "checkpoint")
 
     def _go(self, name, attempt):
