@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::machine::{Machine, NEW, OLD};
+use crate::harness::until;
 
 /// Every field of an example, dotted, with the fields of the first element of each list.
 fn fields(prefix: &str, value: &Value, found: &mut Vec<String>) {
@@ -47,6 +48,12 @@ fn each_command_prints_what_its_example_shows() {
     machine.ended();
     machine.behave(NEW, "exits");
     alike("run.rolled-back", &machine.restart(NEW, &[]).expect(6).json());
+    // What is written under the helper's hands it may write over.
+    until("the attempt is closed", 60, || {
+        let text = std::fs::read_to_string(machine.state("journal.json")).ok()?;
+        let journal: Value = serde_json::from_str(&text).ok()?;
+        (journal["closed"] == true).then_some(())
+    });
     std::fs::write(machine.state("journal.json"), "{").unwrap();
     alike("discard", &machine.helper(&["resume", "--discard", "--json"]).expect(0).json());
     alike("stop", &machine.helper(&["stop", "--mesos", "--json"]).expect(0).json());
