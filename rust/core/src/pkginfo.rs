@@ -232,6 +232,11 @@ mod tests {
     fn what_it_writes_it_reads() {
         let info = PkgInfo::parse(FIZZBUZZ).unwrap();
         assert_eq!(PkgInfo::parse(&serde_json::to_string(&info).unwrap()).unwrap(), info);
+        // A number that comes back as its neighbour would give the same options another id; the fuzzer found the first.
+        for number in ["10.01E-31", "0.92129124165906366367", "0.331457044e-193"] {
+            let info = PkgInfo::parse(&FIZZBUZZ.replace("100", number)).unwrap();
+            assert_eq!(PkgInfo::parse(&serde_json::to_string(&info).unwrap()).unwrap(), info, "{number}");
+        }
     }
 
     #[test]
