@@ -14,8 +14,7 @@ use std::path::{Path, PathBuf};
 
 use dcos_core::index::{self, Index, IndexEntry};
 use dcos_core::{PackageId, Sha256};
-use dcos_store::{Expected, Store};
-use rustix::fs::FlockOperation;
+use dcos_store::{Expected, Flock, Store};
 use serde::Serialize;
 use sha2::Digest as _;
 
@@ -267,13 +266,11 @@ pub(crate) fn sync_directory(directory: &Path) -> Result<(), RepoError> {
     File::open(directory).and_then(|handle| handle.sync_all()).map_err(RepoError::io("sync the folder", directory))
 }
 
-pub(crate) fn lock(folder: &Path) -> Result<File, RepoError> {
+pub(crate) fn lock(folder: &Path) -> Result<Flock<File>, RepoError> {
     let path = folder.join(LOCK);
     let file =
         File::options().create(true).truncate(false).write(true).open(&path).map_err(RepoError::io("lock", &path))?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(RepoError::Publishing(folder.to_owned())),
-        Err(error) => Err(RepoError::io("lock", path)(error.into())),
-    }
+    Flock::try_exclusive(file)
+        .map_err(RepoError::io("lock", path))?
+        .map_err(|_| RepoError::Publishing(folder.to_owned()))
 }

@@ -12,11 +12,12 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use dcos_core::Sha256;
-use rustix::fs::{FlockOperation, OFlags};
+use rustix::fs::OFlags;
 
 use crate::directory::Directory;
 use crate::durable::{self, Moment};
 use crate::error::StoreError;
+use crate::flock::Flock;
 
 /// The first record of every log.
 const HEADER: &str = "dcos-bits log 1";
@@ -60,7 +61,7 @@ pub enum LogError {
 /// A log, open for appending.
 #[derive(Debug)]
 pub struct AppendLog {
-    directory: Directory,
+    directory: Flock<Directory>,
     name: String,
     file: File,
     /// The bytes of all acknowledged lines.
@@ -76,12 +77,9 @@ impl AppendLog {
     pub fn open(path: &Path) -> Result<(Self, Vec<String>), LogError> {
         let (parent, name) = (path.parent().unwrap_or(Path::new(".")), path.file_name().unwrap_or_default());
         let name = name.to_string_lossy().into_owned();
-        let directory = Directory::make(parent)?;
-        match rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(LogError::Busy(path.to_owned())),
-            Err(error) => return Err(StoreError::io("lock the directory", parent, error).into()),
-        }
+        let directory = Flock::try_exclusive(Directory::make(parent)?)
+            .map_err(|error| StoreError::io("lock the directory", parent, error))?
+            .map_err(|_| LogError::Busy(path.to_owned()))?;
         directory.remove_unfinished()?;
         if !directory.has(&name)? {
             directory.replace(&name, line(HEADER).as_bytes())?;

@@ -8,7 +8,7 @@
 //! - [`archive`]: the strict subset of tar that packages are, and how one is built
 //! - [`generation`]: a set made ready to be started, what it is validated by, and the switch
 //! - [`keep`], [`gc`]: what must stay and why; everything else
-//! - [`lock`], [`staging`]: who may change what; [`partial`]: what unfinished downloads have brought
+//! - [`lock`], [`staging`], [`flock`]: who may change what; [`partial`]: what unfinished downloads have brought
 //! - [`directory`], [`durable`]: the only doors to the file system, and the policy of syncing
 //! - `trust`: what is known of whose signatures to believe; [`freshness`]: for how long
 //! - [`running`], [`process`]: which Mesos runs from here
@@ -26,6 +26,7 @@ mod archive;
 mod directory;
 mod durable;
 mod error;
+mod flock;
 mod freshness;
 mod gc;
 mod generation;
@@ -49,6 +50,7 @@ pub use archive::frames::{Frame, frames};
 pub use archive::pack::{Built, build, build_with};
 pub use archive::{Refusal, Rule};
 pub use error::StoreError;
+pub use flock::Flock;
 pub use freshness::Freshness;
 pub use gc::{GcOptions, GcReport};
 pub use generation::history::HistoryEntry;

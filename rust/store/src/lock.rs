@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::directory::Directory;
 use crate::error::StoreError;
+use crate::flock::Flock;
 
 /// The file below `state/`.
 pub(crate) const FILE_NAME: &str = "lock";
@@ -48,29 +49,28 @@ impl fmt::Display for Owner {
 #[derive(Debug)]
 #[must_use = "the lock is held only as long as this lives"]
 pub struct Locked {
-    // Closing the file lets go of the lock.
-    _file: File,
+    _file: Flock<File>,
 }
 
 /// Takes the lock, waiting for it up to `wait`.
 pub(crate) fn take(root: &Path, state: &Directory, command: &str, wait: Duration) -> Result<Locked, StoreError> {
-    let file = state.open_with(FILE_NAME, OFlags::RDWR | OFlags::CREATE)?;
+    let mut open = state.open_with(FILE_NAME, OFlags::RDWR | OFlags::CREATE)?;
     let failed = |action| move |error: std::io::Error| StoreError::io(action, state.path().join(FILE_NAME), error);
     let deadline = Instant::now() + wait;
-    while let Err(error) = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        match error {
-            Errno::INTR => {}
-            Errno::WOULDBLOCK if Instant::now() < deadline => std::thread::sleep(RETRY),
-            Errno::WOULDBLOCK => return Err(StoreError::Busy { root: root.to_owned(), owner: owner(state) }),
-            error => return Err(failed("lock")(error.into())),
-        }
-    }
+    let file = loop {
+        open = match Flock::try_exclusive(open).map_err(failed("lock"))? {
+            Ok(file) => break file,
+            Err(open) if Instant::now() < deadline => open,
+            Err(_) => return Err(StoreError::Busy { root: root.to_owned(), owner: owner(state) }),
+        };
+        std::thread::sleep(RETRY);
+    };
     let owner = Owner { format: 1, pid: std::process::id(), command: command.to_owned(), since: Timestamp::now() };
     let record = serde_json::to_vec(&owner).map_err(|error| failed("write")(error.into()))?;
     // In place, not replaced: another file would be another lock. Whoever reads it half-written names nobody.
-    (&file).rewind().map_err(failed("write"))?;
+    (&*file).rewind().map_err(failed("write"))?;
     file.set_len(0).map_err(failed("write"))?;
-    (&file).write_all(&record).map_err(failed("write"))?;
+    (&*file).write_all(&record).map_err(failed("write"))?;
     Ok(Locked { _file: file })
 }
 
@@ -88,8 +88,11 @@ pub(crate) fn holder(state: &Directory) -> Result<Option<Option<Owner>>, StoreEr
     let file = state.open_file(FILE_NAME)?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
         Err(Errno::WOULDBLOCK) => Ok(Some(owner(state))),
-        // Held for an instant, let go at once. Whoever tries in this instant tries again.
-        Ok(()) => Ok(None),
+        // Held for an instant, let go at once (see [`Flock`]). Whoever tries in this instant tries again.
+        Ok(()) => {
+            let _ = rustix::fs::flock(&file, FlockOperation::Unlock);
+            Ok(None)
+        }
         Err(error) => Err(StoreError::io("lock", state.path().join(FILE_NAME), error)),
     }
 }

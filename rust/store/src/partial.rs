@@ -8,11 +8,11 @@ use std::fs::File;
 use std::time::{Duration, SystemTime};
 
 use dcos_core::Sha256;
-use rustix::fs::{FlockOperation, OFlags};
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 
 use crate::directory::Directory;
 use crate::error::StoreError;
+use crate::flock::Flock;
 use crate::store::{STAGING, Store};
 
 /// The directory below `staging/`; recovery leaves it alone.
@@ -26,7 +26,7 @@ const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Partial {
     directory: Directory,
     name: String,
-    file: File,
+    file: Flock<File>,
 }
 
 impl Store {
@@ -53,9 +53,7 @@ impl Store {
         let directory = self.make_scratch()?.ensure_scratch(DIRECTORY)?;
         loop {
             let file = directory.open_with(name, OFlags::RDWR | OFlags::CREATE)?;
-            if !lock(&file, &directory, name)? {
-                return Ok(None);
-            }
+            let Some(file) = lock(file, &directory, name)? else { return Ok(None) };
             // Whoever had it may have removed it between our opening and our locking: then ours has no name any more.
             if is_named(&file, &directory, name)? {
                 return Ok(Some(Partial { directory, name: name.to_owned(), file }));
@@ -75,7 +73,7 @@ impl Store {
             let file = directory.open_file(&entry.name)?;
             let touched = file.metadata().and_then(|metadata| metadata.modified());
             let idle = touched.is_ok_and(|touched| now.duration_since(touched).is_ok_and(|age| age > KEPT));
-            if idle && lock(&file, &directory, &entry.name)? {
+            if idle && let Some(_ours) = lock(file, &directory, &entry.name)? {
                 directory.remove_file(&entry.name)?;
                 swept += 1;
             }
@@ -86,7 +84,7 @@ impl Store {
 
 impl Partial {
     /// The file, for reading and writing.
-    pub const fn file(&mut self) -> &mut File {
+    pub fn file(&mut self) -> &mut File {
         &mut self.file
     }
 
@@ -109,15 +107,9 @@ impl Partial {
     }
 }
 
-fn lock(file: &File, directory: &Directory, name: &str) -> Result<bool, StoreError> {
-    loop {
-        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(true),
-            Err(Errno::WOULDBLOCK) => return Ok(false),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(StoreError::io("lock the file", directory.path().join(name), error)),
-        }
-    }
+fn lock(file: File, directory: &Directory, name: &str) -> Result<Option<Flock<File>>, StoreError> {
+    let locked = Flock::try_exclusive(file);
+    Ok(locked.map_err(|error| StoreError::io("lock the file", directory.path().join(name), error))?.ok())
 }
 
 fn is_named(file: &File, directory: &Directory, name: &str) -> Result<bool, StoreError> {

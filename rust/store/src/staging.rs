@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use crate::directory::Directory;
 use crate::error::StoreError;
+use crate::flock::Flock;
 use crate::partial;
 
 /// An entry of `staging/`, ours as long as it lives; removed when it is dropped.
@@ -14,8 +14,7 @@ use crate::partial;
 pub(crate) struct Staging {
     parent: Directory,
     name: String,
-    // The lock is on this handle.
-    directory: Directory,
+    directory: Flock<Directory>,
 }
 
 impl Staging {
@@ -31,7 +30,9 @@ impl Staging {
                 Err(error) => return Err(error),
             };
             // Before it was locked somebody's recovery may have taken it for a leftover.
-            if lock(&directory)? && staging.stat(&name)?.is_some() {
+            if let Some(directory) = lock(directory)?
+                && staging.stat(&name)?.is_some()
+            {
                 return Ok(Self { parent: staging.duplicate()?, name, directory });
             }
         }
@@ -60,7 +61,7 @@ pub(crate) fn recover(staging: &Directory) -> Result<(), StoreError> {
         }
         match staging.open_if_any(&entry.name) {
             Ok(Some(directory)) => {
-                if lock(&directory)? {
+                if let Some(_ours) = lock(directory)? {
                     staging.remove_tree(&entry.name)?;
                 }
             }
@@ -74,13 +75,7 @@ pub(crate) fn recover(staging: &Directory) -> Result<(), StoreError> {
 }
 
 /// Locks a directory, unless somebody else has.
-fn lock(directory: &Directory) -> Result<bool, StoreError> {
-    loop {
-        match rustix::fs::flock(directory, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(true),
-            Err(Errno::WOULDBLOCK) => return Ok(false),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(StoreError::io("lock the directory", directory.path(), error)),
-        }
-    }
+fn lock(directory: Directory) -> Result<Option<Flock<Directory>>, StoreError> {
+    let path = directory.path().to_owned();
+    Ok(Flock::try_exclusive(directory).map_err(|error| StoreError::io("lock the directory", path, error))?.ok())
 }

@@ -9,14 +9,14 @@
 //! does not matter who learned it from which metadata, in which order, and nothing undoes it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::AsFd as _;
 
 use dcos_core::{Kind, PackageId};
-use rustix::fs::{FileType, FlockOperation, OFlags};
+use rustix::fs::{FileType, OFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::directory::Directory;
 use crate::error::StoreError;
+use crate::flock::Flock;
 use crate::store::Store;
 
 /// The directory at the top of a store.
@@ -149,11 +149,9 @@ fn read_revoked(directory: &Directory) -> Result<BTreeSet<PackageId>, StoreError
 }
 
 /// The lock file, locked until it is dropped.
-fn locked(directory: &Directory) -> Result<std::fs::File, StoreError> {
+fn locked(directory: &Directory) -> Result<Flock<std::fs::File>, StoreError> {
     let file = directory.open_with(LOCK, OFlags::RDWR | OFlags::CREATE)?;
-    rustix::fs::flock(file.as_fd(), FlockOperation::LockExclusive)
-        .map_err(|error| StoreError::io("lock", directory.path().join(LOCK), std::io::Error::from(error)))?;
-    Ok(file)
+    Flock::exclusive(file).map_err(|error| StoreError::io("lock", directory.path().join(LOCK), error))
 }
 
 fn check(repository: &str) -> Result<(), StoreError> {
