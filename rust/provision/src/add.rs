@@ -150,6 +150,11 @@ fn step(slot: &mut Slot, own: &[&Machine], agents: &[Agent], (token, patience, a
             }
         }
         Stage::Abandoning => {
+            // What the last launch made, if its answer came too late or never: one token makes one machine, so nothing
+            // more can come to light once this one is gone.
+            if slot.machine.is_none() {
+                slot.machine = own.iter().find(|machine| machine.token == token).map(|machine| machine.id.clone());
+            }
             let quiet = slot.launched_at.is_none_or(|at| now.duration_since(at) > patience.horizon);
             let seen_gone = own.iter().any(|machine| Some(&machine.id) == slot.machine.as_ref());
             if own.iter().all(|machine| !machine.is_live()) && (quiet || seen_gone) {

@@ -303,6 +303,26 @@ fn what_is_withdrawn_is_terminated_and_what_is_registered_stays() {
 }
 
 #[test]
+fn a_launch_that_is_withdrawn_before_its_answer_is_over_once_its_machine_is_gone() {
+    let mut cloud = Cloud { dice: vec![7], ..Cloud::default() };
+    let mut operation = asked(1);
+    let Action::Launch { slot, token, choice } =
+        next(&mut operation, &cloud.look(0), PATIENCE, &mut 1, at(0)).remove(0)
+    else {
+        unreachable!("a launch comes first")
+    };
+    cloud.launch(slot, &token, choice, 0).unwrap();
+    operation.cancelled = Some("ada".to_owned());
+    assert_eq!(next(&mut operation, &cloud.look(2), PATIENCE, &mut 1, at(2)), [], "it is not to be seen yet");
+    assert!(!operation.is_over());
+    let seen = next(&mut operation, &cloud.look(8), PATIENCE, &mut 1, at(8));
+    assert_eq!(seen, [Action::Terminate { machine: "i0".to_owned() }]);
+    cloud.machines.get_mut("i0").unwrap().ended = Some(9);
+    next(&mut operation, &cloud.look(10), PATIENCE, &mut 1, at(10));
+    assert!(operation.is_over(), "there is nothing to wait the horizon for: {operation:?}");
+}
+
+#[test]
 fn a_machine_that_may_have_been_made_is_waited_for_before_its_slot_is_closed() {
     let mut operation = asked(1);
     let nothing = || World { machines: Ok(Vec::new()), agents: Ok(Vec::new()) };
