@@ -6,6 +6,9 @@ use std::path::Path;
 use clap::ValueEnum;
 use dcos_core::{ExitCode, Problem};
 
+/// From where on `--help` lists the options that all commands of a program take: after those of the command itself.
+pub(crate) const COMMON: usize = 900;
+
 /// A program that an operator types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Program {
@@ -144,6 +147,17 @@ mod tests {
         for below in command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help") {
             help(below, &format!("{name} {}", below.get_name()), page);
         }
+    }
+
+    #[test]
+    fn a_commands_own_options_are_listed_before_those_of_all_commands() {
+        let mut command = Program::Dcos.command();
+        command.build();
+        let slave = command.find_subcommand_mut("slave").and_then(|slave| slave.find_subcommand_mut("add"));
+        let help = slave.map(|add| add.render_help().to_string()).unwrap_or_default();
+        let at = |option: &str| help.find(&format!("\n      {option}"));
+        let places = ["--count", "--class", "--no-wait", "--url", "--json"].map(at);
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}: {help}");
     }
 
     /// `DCOS_GOLDEN=update cargo test -p dcos-cli` writes the pages anew.

@@ -157,7 +157,7 @@ async fn main() -> Result<(), Failure> {
     let service = Provisioning::start(config, Arc::new(provider), stand.clone(), pace);
     let asked = match rest {
         [word, count] if word == "add" => {
-            let request = AddSlave { count: count.parse()?, class: None, dry_run: false };
+            let request = AddSlave { count: count.parse()?, class: None, key: None, dry_run: false };
             service.add(request, None).await
         }
         [word, agent] if word == "remove" => {

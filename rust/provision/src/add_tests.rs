@@ -31,6 +31,7 @@ fn asked(count: usize) -> Operation {
         id: "o1".to_owned(),
         asked_at: at(0),
         by: None,
+        key: None,
         work: Work::Add(Add { class: "small".to_owned(), group: "agents".to_owned(), slots: vec![Slot::new(); count] }),
         warnings: Vec::new(),
         cancelled: None,

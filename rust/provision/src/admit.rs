@@ -7,6 +7,9 @@ use crate::config::Config;
 use crate::operation::{Add, Operation, Remove, RemoveStage, Slot, Work};
 use crate::world::{Agent, Machine, MachineState};
 
+/// The longest key of a request, in bytes.
+const LONGEST_KEY: usize = 64;
+
 /// The new agents that a request asks for.
 ///
 /// # Errors
@@ -34,7 +37,8 @@ pub fn add(config: &Config, request: &AddSlave, machines: &[Machine], running: &
         )));
     }
     let there = machines.iter().filter(|machine| machine.is_live()).count();
-    let coming: usize = running.iter().filter(|operation| !operation.is_over()).map(awaited).sum();
+    let running = running.iter().filter(|operation| !operation.is_over());
+    let coming: usize = running.map(|operation| awaited(&operation.work, machines)).sum();
     if there + coming + request.count > limits.machines {
         let text = format!(
             "{} more would be above the limit of {} machines: there are {there}, and {coming} are on their way",
@@ -46,10 +50,40 @@ pub fn add(config: &Config, request: &AddSlave, machines: &[Machine], running: &
     Ok(Add { class, group: settings.group.clone(), slots: vec![Slot::new(); request.count] })
 }
 
-/// How many machines an operation will still have that are not there yet.
-fn awaited(operation: &Operation) -> usize {
+/// The operation that a request began before, if it is one that is made again.
+///
+/// # Errors
+/// `bad-key`, or `key-used` by another request.
+pub fn again<'a>(request: &AddSlave, known: &'a [Operation]) -> Result<Option<&'a Operation>, Problem> {
+    let Some(key) = &request.key else { return Ok(None) };
+    if key.is_empty() || key.len() > LONGEST_KEY {
+        let text = format!("a key of {} bytes can't be kept", key.len());
+        return Err(Problem::new(ExitCode::Usage, "bad-key", text)
+            .hint(format!("a word of 1 to {LONGEST_KEY} bytes, another one for each request")));
+    }
+    let Some(operation) = known.iter().find(|operation| operation.key.as_ref() == Some(key)) else { return Ok(None) };
     match &operation.work {
-        Work::Add(add) => add.slots.iter().filter(|slot| slot.machine.is_none() && !slot.is_over()).count(),
+        Work::Add(add)
+            if add.slots.len() == request.count && request.class.as_ref().is_none_or(|class| *class == add.class) =>
+        {
+            Ok(Some(operation))
+        }
+        Work::Add(_) | Work::Remove(_) => {
+            let text =
+                format!("the key `{key}` is that of operation `{}`, which asked for something else", operation.id);
+            Err(Problem::new(ExitCode::Conflict, "key-used", text).hint("another request needs another key"))
+        }
+    }
+}
+
+/// How many machines an operation will still have that are not listed yet.
+pub(crate) fn awaited(work: &Work, listed: &[Machine]) -> usize {
+    let is_listed = |id: &String| listed.iter().any(|machine| machine.id == *id);
+    match work {
+        Work::Add(add) => {
+            let coming = |slot: &&Slot| !slot.is_over() && !slot.machine.as_ref().is_some_and(is_listed);
+            add.slots.iter().filter(coming).count()
+        }
         Work::Remove(_) => 0,
     }
 }
@@ -76,10 +110,39 @@ pub fn find<'a>(agents: &'a [Agent], wanted: &str) -> Result<&'a Agent, Problem>
     })
 }
 
+/// The removals under way.
+fn removals(operations: &[Operation]) -> impl Iterator<Item = (&Operation, &Remove)> {
+    operations.iter().filter(|operation| !operation.is_over()).filter_map(|operation| match &operation.work {
+        Work::Remove(remove) => Some((operation, remove)),
+        Work::Add(_) => None,
+    })
+}
+
+/// The operation that removes an agent already, if there is one: whoever asks again gets it.
+///
+/// # Errors
+/// `removal-running` if it does otherwise with the machine than is asked for now.
+pub fn removing<'a>(
+    agent: &Agent,
+    request: &DecommissionSlave,
+    operations: &'a [Operation],
+) -> Result<Option<&'a Operation>, Problem> {
+    let Some((operation, remove)) = removals(operations).find(|(_, remove)| remove.agent_id == agent.id) else {
+        return Ok(None);
+    };
+    if remove.keep_machine == request.keep_instance {
+        return Ok(Some(operation));
+    }
+    let machine = if remove.keep_machine { "keeps" } else { "ends" };
+    let text = format!("operation `{}` removes {} already, and {machine} its machine", operation.id, agent.node);
+    Err(Problem::new(ExitCode::Conflict, "removal-running", text)
+        .hint(format!("follow it: `dcos slave operation {} --wait`", operation.id)))
+}
+
 /// The removal that a request asks for, with what the one who asks should know.
 ///
 /// # Errors
-/// `no-such-agent`, `removal-running`, `too-few` or `not-ours`.
+/// `no-such-agent`, `too-few` or `not-ours`.
 pub fn remove(
     config: &Config,
     request: &DecommissionSlave,
@@ -87,17 +150,10 @@ pub fn remove(
     now: jiff::Timestamp,
 ) -> Result<(Remove, Vec<String>), Problem> {
     let agent = find(known.agents, &request.agent)?;
-    let running = known.operations.iter().filter(|operation| !operation.is_over());
-    for operation in running {
-        if let Work::Remove(other) = &operation.work
-            && other.agent_id == agent.id
-        {
-            let text = format!("agent {} is being removed already, by operation `{}`", agent.node, operation.id);
-            return Err(Problem::new(ExitCode::Conflict, "removal-running", text)
-                .hint(format!("follow it: `dcos slave operation {}`", operation.id)));
-        }
-    }
-    let left = known.agents.iter().filter(|other| other.active && other.id != agent.id).count();
+    // One whose removal has begun is as good as gone, also while the master lists it as active.
+    let leaves = |id: &str| removals(known.operations).any(|(_, other)| other.agent_id == id);
+    let stays = |other: &&Agent| other.active && other.id != agent.id && !leaves(&other.id);
+    let left = known.agents.iter().filter(stays).count();
     if left < config.limits.minimum_agents {
         let text = format!(
             "without {} there would be {left} active agents, and at least {} must be left",

@@ -25,6 +25,9 @@ pub struct Operation {
     pub asked_at: Timestamp,
     /// The principal that asked.
     pub by: Option<String>,
+    /// The word under which it was asked for: the same request under it begins nothing more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// What it is about.
     pub work: Work,
     /// What the one who asked should know.

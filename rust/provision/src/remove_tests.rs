@@ -18,6 +18,7 @@ fn asked(stage: RemoveStage, keep_machine: bool) -> Operation {
         id: "o2".to_owned(),
         asked_at: at(0),
         by: None,
+        key: None,
         work: Work::Remove(Remove {
             agent_id: "a-1".to_owned(),
             node: "10.0.0.1:5051".to_owned(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use dcos_api::types::provision as wire;
 use dcos_core::{ExitCode, Problem};
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
@@ -54,13 +54,15 @@ struct Inner {
     provider: Arc<dyn Provider>,
     cluster: Arc<dyn Cluster>,
     wake: Arc<Notify>,
+    /// Held while a request is weighed and written down: the limits count what the one before it has begun.
+    turn: Mutex<()>,
 }
 
 impl Provisioning {
     /// Starts it, inside a tokio runtime. What an earlier master left under way is taken up once this one leads.
     pub fn start(config: Config, provider: Arc<dyn Provider>, cluster: Arc<dyn Cluster>, pace: Pace) -> Self {
         let wake = Arc::new(Notify::new());
-        let inner = Arc::new(Inner { config, provider, cluster, wake: Arc::clone(&wake) });
+        let inner = Arc::new(Inner { config, provider, cluster, wake: Arc::clone(&wake), turn: Mutex::new(()) });
         let weak = Arc::downgrade(&inner);
         tokio::spawn(async move {
             loop {
@@ -76,36 +78,46 @@ impl Provisioning {
         Self(inner)
     }
 
-    /// Begins to make new agents, or says whether that could work.
+    /// Begins to make new agents, or says whether that could work. The same request under the same key gets the operation
+    /// that it began.
     ///
     /// # Errors
-    /// Every refusal of [`admit::add`], `provider-refused`, or that something can't be asked now.
+    /// Every refusal of [`admit::again`] and [`admit::add`], `provider-refused`, or that something can't be asked now.
     pub async fn add(&self, request: wire::AddSlave, by: Option<String>) -> Result<wire::Operation, Problem> {
         let inner = &self.0;
+        let _turn = inner.turn.lock().await;
         let operations = inner.cluster.operations().await?;
+        if let Some(operation) = admit::again(&request, &operations)? {
+            return Ok(view::operation(operation));
+        }
         // What can be refused without asking anybody is refused first.
         let add = admit::add(&inner.config, &request, &[], &[])?;
         inner.cluster.known(&add.group).await?;
         inner.provider.check().await.map_err(|failure| provider_refused(&inner.config, &failure))?;
         let machines = inner.provider.list().await.map_err(|failure| provider_refused(&inner.config, &failure))?;
         let work = Work::Add(admit::add(&inner.config, &request, &machines, &operations)?);
-        inner.begin(work, Vec::new(), by, request.dry_run).await
+        inner.begin(work, Vec::new(), (by, request.key), request.dry_run).await
     }
 
-    /// Begins to remove an agent, or says whether that could work.
+    /// Begins to remove an agent, or says whether that could work. If it is being removed already, whoever asks again gets
+    /// that operation.
     ///
     /// # Errors
-    /// Every refusal of [`admit::remove`], `agent-busy`, or that something can't be asked now.
+    /// Every refusal of [`admit::removing`] and [`admit::remove`], `agent-busy`, or that something can't be asked now.
     pub async fn decommission(
         &self,
         request: wire::DecommissionSlave,
         by: Option<String>,
     ) -> Result<wire::Operation, Problem> {
         let inner = &self.0;
+        let _turn = inner.turn.lock().await;
         let operations = inner.cluster.operations().await?;
         let agents =
             inner.cluster.agents().await.map_err(|why| silent(&format!("the agents can't be listed: {why}")))?;
         let agent = admit::find(&agents, &request.agent)?;
+        if let Some(operation) = admit::removing(agent, &request, &operations)? {
+            return Ok(view::operation(operation));
+        }
         if let Some(why) = inner.cluster.busy(&agent.node).await? {
             return Err(Problem::new(
                 ExitCode::Conflict,
@@ -117,7 +129,7 @@ impl Provisioning {
         let machines = inner.provider.list().await.map_err(|failure| provider_refused(&inner.config, &failure))?;
         let known = admit::Known { agents: &agents, machines: &machines, operations: &operations };
         let (remove, warnings) = admit::remove(&inner.config, &request, known, Timestamp::now())?;
-        inner.begin(Work::Remove(remove), warnings, by, request.dry_run).await
+        inner.begin(Work::Remove(remove), warnings, (by, None), request.dry_run).await
     }
 
     /// The operations that are remembered, newest first.
@@ -212,12 +224,13 @@ impl Inner {
         &self,
         work: Work,
         warnings: Vec<String>,
-        by: Option<String>,
+        (by, key): (Option<String>, Option<String>),
         dry_run: bool,
     ) -> Result<wire::Operation, Problem> {
         let now = Timestamp::now();
         let id = format!("o{}", now.as_microsecond());
-        let operation = Operation { format: FORMAT, id, asked_at: now, by, work, warnings, cancelled: None, end: None };
+        let (cancelled, end) = (None, None);
+        let operation = Operation { format: FORMAT, id, asked_at: now, by, key, work, warnings, cancelled, end };
         if dry_run {
             let planned = view::operation(&operation);
             return Ok(wire::Operation { id: String::new(), state: wire::OperationState::Planned, ..planned });
@@ -408,3 +421,7 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "service_tests.rs"]
+mod tests;

@@ -41,6 +41,23 @@ fn an_address_without_a_scheme_is_no_address() {
 }
 
 #[test]
+fn agents_that_may_be_on_their_way_can_be_asked_for_again() {
+    insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "slave", "add", "--key", "sale"]), @r"
+    $ dcos --url http://127.0.0.1:1 slave add --key sale
+    exit code: 9
+    --- stderr
+    error: can't ask `http://127.0.0.1:1/provision/add_slave`: Connection refused (os error 111)
+    hint: `http://127.0.0.1:1` is what `--url` or `DCOS_URL` names: any master of the cluster will do
+    hint: if it was begun all the same, the same command with `--key sale` begins nothing more
+    ");
+    // Without a word of ours it makes one up.
+    let outcome = dcos(&["--url", "http://127.0.0.1:1", "slave", "add"]);
+    let word =
+        outcome.stderr.split_once("--key ").map(|(_, rest)| rest.chars().take_while(char::is_ascii_hexdigit).count());
+    assert_eq!(word, Some(16), "{outcome}");
+}
+
+#[test]
 fn a_version_that_is_none_is_refused_before_anybody_is_asked() {
     insta::assert_snapshot!(dcos(&["--url", "http://127.0.0.1:1", "upgrade", "mesos", "1.11.0--2"]), @r"
     $ dcos --url http://127.0.0.1:1 upgrade mesos 1.11.0--2

@@ -15,6 +15,10 @@ pub struct AddSlave {
     /// The class of machines; may be left out where there is only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// A word of whoever asks, at most 64 bytes. The same request under the same word is begun once, however often it is
+    /// made: it gets the operation that it began. Kept as long as that operation is remembered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Whether it is only wanted to know whether it could work.
     #[serde(default)]
     pub dry_run: bool,

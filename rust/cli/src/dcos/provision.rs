@@ -18,10 +18,29 @@ const INTERVAL: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Makes new agents, and waits until they are registered.
+///
+/// A request whose answer is lost may have begun an operation, so each has a key: asked again, it begins no second one.
 pub(super) async fn add(client: &Client, format: Format, request: AddSlave, wait: bool) -> Result<ExitCode, Problem> {
     let dry_run = request.dry_run;
-    let operation: Operation = client.post("/provision/add_slave", &request).await?;
+    let key = match request.key {
+        Some(key) => key,
+        None => made_up()?,
+    };
+    let request = AddSlave { key: Some(key.clone()), ..request };
+    let operation: Operation = client.post("/provision/add_slave", &request).await.map_err(|problem| {
+        let is_lost = problem.name() == "unreachable" && !dry_run;
+        let hint = format!("if it was begun all the same, the same command with `--key {key}` begins nothing more");
+        if is_lost { problem.hint(hint) } else { problem }
+    })?;
     begun(client, format, operation, wait && !dry_run).await
+}
+
+/// A key that nobody else has.
+fn made_up() -> Result<String, Problem> {
+    let word = dcos_restart::host::random::<8>().map_err(|error| {
+        Problem::new(ExitCode::Unexpected, "no-randomness", format!("can't make up a key: {error}"))
+    })?;
+    Ok(word.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Removes an agent, and waits until it and its machine are gone.
@@ -38,6 +57,7 @@ pub(super) async fn remove(
             .await?;
         confirm(&planned, &request)?;
     }
+    // Safe to repeat: whoever asks for a removal that is under way gets that one.
     let operation: Operation = client.post("/provision/decommission_slave", &request).await?;
     begun(client, format, operation, wait && !dry_run).await
 }

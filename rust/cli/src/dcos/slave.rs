@@ -36,8 +36,8 @@ pub(super) async fn run(client: &Client, format: Format, command: Slave) -> Resu
                 }
             });
         }
-        Slave::Add { count, class, dry_run, no_wait } => {
-            return provision::add(client, format, AddSlave { count, class, dry_run }, !no_wait).await;
+        Slave::Add { count, class, key, dry_run, no_wait } => {
+            return provision::add(client, format, AddSlave { count, class, key, dry_run }, !no_wait).await;
         }
         Slave::Remove { agent, grace, keep_instance, yes, dry_run, no_wait } => {
             let request = DecommissionSlave { agent, grace, keep_instance, dry_run };

@@ -20,7 +20,7 @@ Exit codes:
 
 /// Restarts this node's Mesos into another set, and keeps it running
 #[derive(Debug, Parser)]
-#[command(name = "dcos-restart-helper", version, after_help = EXAMPLES)]
+#[command(name = "dcos-restart-helper", version, after_help = EXAMPLES, next_display_order = crate::programs::COMMON)]
 pub(super) struct Arguments {
     /// The facts of this machine
     #[arg(long, global = true, env = "DCOS_NODE", value_name = "FILE", default_value = DEFAULT_PATH)]

@@ -19,7 +19,7 @@ Exit codes:
 
 /// The packages of this machine
 #[derive(Debug, Parser)]
-#[command(name = "dcos-pkg", version, after_help = EXAMPLES)]
+#[command(name = "dcos-pkg", version, after_help = EXAMPLES, next_display_order = crate::programs::COMMON)]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) place: Place,

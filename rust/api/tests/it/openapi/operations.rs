@@ -304,9 +304,9 @@ fn provision(operation: Provision) -> About {
                 .under(202)
                 .or::<provision::Operation>(200, "What would be made, after a dry run", &[])
                 .takes::<AddSlave>(&["provision/add_slave.request"])
-                .refuses(400, &["bad-count", "no-class"])
+                .refuses(400, &["bad-count", "bad-key", "no-class"])
                 .refuses(404, &["no-such-class"])
-                .refuses(409, &["no-desired-set"])
+                .refuses(409, &["key-used", "no-desired-set"])
                 .refuses(422, &["too-many", "provider-denied", "provider-refused"]),
         ),
         Provision::Decommission => silent(

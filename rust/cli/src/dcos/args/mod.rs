@@ -32,7 +32,7 @@ Exit codes:
 
 /// Gets software onto the machines of a Mesos cluster
 #[derive(Debug, Parser)]
-#[command(name = "dcos", version, after_help = EXAMPLES)]
+#[command(name = "dcos", version, after_help = EXAMPLES, next_display_order = crate::programs::COMMON)]
 pub(in crate::dcos) struct Arguments {
     /// Any master of the cluster, such as `http://10.0.0.1:5050`
     #[arg(long, global = true, env = "DCOS_URL", value_name = "URL")]

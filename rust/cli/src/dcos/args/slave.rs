@@ -11,7 +11,8 @@ pub(in crate::dcos) enum Slave {
     #[command(after_help = "Examples:
   dcos slave add
   dcos slave add --count 3 --class large
-  dcos slave add --count 3 --class large --dry-run")]
+  dcos slave add --count 3 --class large --dry-run
+  dcos slave add --count 3 --key sale-2026     safe to repeat, also from a script")]
     Add {
         /// How many
         #[arg(long, default_value_t = 1, value_parser = count)]
@@ -19,6 +20,9 @@ pub(in crate::dcos) enum Slave {
         /// The class of machines, as the masters' configuration names it [default: the only one]
         #[arg(long)]
         class: Option<String>,
+        /// A word for this request: made again under the same word, it begins nothing more
+        #[arg(long, value_name = "WORD")]
+        key: Option<String>,
         /// Say whether it could work, and make nothing
         #[arg(long)]
         dry_run: bool,
