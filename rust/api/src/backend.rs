@@ -14,7 +14,7 @@ use dcos_core::{PackageId, PackageSet, Problem};
 use crate::Principal;
 use crate::types::deploy::{
     Acknowledgement, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand, DeploymentPlan,
-    Deployments, Halt, HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
+    Deployments, Halt, HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest, Summary,
 };
 use crate::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
 use crate::types::pins::{PinRequest, Pins, UnpinRequest};
@@ -146,6 +146,9 @@ pub trait DeployBackend: Send + Sync + 'static {
 
     /// One deployment; 404 if there is none of that id.
     fn deployment(&self, id: String) -> Answer<Deployment>;
+
+    /// A deployment in short, and the halts that stand: the newest one if none is named; 404 if there is none of that id.
+    fn summary(&self, id: Option<String>) -> Answer<Summary>;
 
     /// Tells a deployment something.
     fn command(&self, id: String, command: DeploymentCommand, by: Principal) -> Answer<Deployment>;

@@ -145,6 +145,7 @@ fn endpoint(app: &App, route: &'static Route) -> MethodRouter<App> {
             on(filter, deploy::elsewhere)
         }
         Operation::Deploy(Deploy::List) => on(filter, deploy::list),
+        Operation::Deploy(Deploy::Summary) => on(filter, deploy::summary),
         Operation::Deploy(Deploy::Create) => on(filter, deploy::create),
         Operation::Deploy(Deploy::Show) => on(filter, deploy::show),
         Operation::Deploy(Deploy::Command) => on(filter, deploy::command),

@@ -61,6 +61,7 @@ pub enum Operation {
 #[expect(missing_docs, reason = "the table below says what each is")]
 pub enum Deploy {
     List,
+    Summary,
     Create,
     Show,
     Command,
@@ -159,6 +160,7 @@ pub const ROUTES: &[Route] = &[
     openapi("/deploy/openapi.json"),
     get("/deploy/deployments", Operation::Deploy(Deploy::List)),
     get("/deploy/deployments/{id}", Operation::Deploy(Deploy::Show)),
+    get("/deploy/summary", Operation::Deploy(Deploy::Summary)),
     get("/deploy/nodes", Operation::Deploy(Deploy::Nodes)),
     get("/deploy/halt", Operation::Deploy(Deploy::Halts)),
     get("/deploy/events", Operation::Deploy(Deploy::Events)),

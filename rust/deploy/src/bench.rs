@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dcos_api::types::deploy::{CreateDeployment, Deployment, DeploymentCommand, DeploymentNode, Strategy, Targets};
+use dcos_api::types::deploy::{
+    CreateDeployment, Deployment, DeploymentCommand, DeploymentNode, DeploymentSummary, Strategy, Targets,
+};
 use dcos_core::attempt::{AttemptReport, AttemptState};
 use dcos_core::resolve::{Change, Keep};
 use dcos_core::validate::Finding;
@@ -224,7 +226,11 @@ impl Bench {
 
     /// The newest deployment as others see it.
     pub(crate) fn shown(&self) -> Deployment {
-        view::deployments(&self.state, self.clock()).deployments.remove(0)
+        let shown = view::deployments(&self.state, self.clock()).deployments.remove(0);
+        // In short it is the same, at every moment of every test.
+        let short = view::summary(&self.state, None, self.clock()).deployment;
+        assert_eq!(short, Some(DeploymentSummary::of(&shown)));
+        shown
     }
 
     pub(crate) fn node(&self, name: &str) -> DeploymentNode {

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use dcos_api::types::deploy::summary::{Head, Sum, Told};
 use dcos_api::types::deploy::{
-    DeployEvents, Deployment, DeploymentNode, DeploymentState, Deployments, Halts, NodeState,
+    DeployEvents, Deployment, DeploymentNode, DeploymentState, DeploymentSummary, Deployments, Halts, NodeState,
+    Summary,
 };
 use dcos_core::attempt::AttemptState;
 use dcos_core::resolve::Change;
@@ -40,6 +42,43 @@ pub fn deployments(state: &State, now: Now) -> Deployments {
         deployment
     };
     Deployments { deployments: state.rollouts.iter().rev().map(one).collect() }
+}
+
+/// A deployment, the newest one if none is named, in short.
+pub fn summary(state: &State, number: Option<u64>, now: Now) -> Summary {
+    let rollout = match number {
+        Some(number) => state.rollouts.get(&number),
+        None => state.rollouts.values().next_back(),
+    };
+    let deployment = rollout.map(|rollout| counted(state, rollout, now));
+    Summary { deployment, halts: state.desk.halts.clone() }
+}
+
+fn counted(state: &State, rollout: &Rollout, now: Now) -> DeploymentSummary {
+    let header = &rollout.header;
+    let context = Context::new(state, rollout, now);
+    let mut sum = Sum::new(context.state());
+    for member in rollout.members.iter() {
+        sum.add(&Told {
+            node: &member.node,
+            from: &member.from,
+            to: &member.to,
+            state: standing(member),
+            attempted: member.attempt.is_some(),
+            notes: &member.notes,
+        });
+    }
+    let head = Head {
+        id: rollout.id(),
+        change: header.change.clone(),
+        reason: context.reason(),
+        changed: rollout.members.iter().any(|member| member.touched),
+        waves: header.waves.iter().map(|wave| sum.wave(wave.iter().copied())).collect(),
+        created_at: header.created_at,
+        created_by: header.created_by.clone(),
+        finished_at: header.finished_at,
+    };
+    sum.finish(head, |index| context.node(index, &rollout.members[index]))
 }
 
 /// The halts that stand.
@@ -210,28 +249,13 @@ impl<'a> Context<'a> {
     }
 
     fn node(&self, index: usize, member: &Member) -> DeploymentNode {
-        let state = match member.stage {
-            Stage::Waiting => NodeState::Waiting,
-            Stage::Fetching => NodeState::Fetching,
-            Stage::Fetched => NodeState::Fetched,
-            Stage::Ready if member.back => NodeState::Waiting,
-            Stage::Ready => NodeState::Fetched,
-            Stage::Watching(AttemptState::Unconfirmed) | Stage::Doubtful => NodeState::Unconfirmed,
-            Stage::Beginning | Stage::Going | Stage::Watching(_) | Stage::Checking => NodeState::Restarting,
-            Stage::Settled if member.back => NodeState::RolledBack,
-            Stage::Settled | Stage::Tidying => NodeState::Confirmed,
-            Stage::Refused | Stage::Failed => NodeState::Failed,
-            Stage::FellBack => NodeState::RolledBack,
-            Stage::Lost => NodeState::Lost,
-            Stage::Skipped => NodeState::Skipped,
-        };
         DeploymentNode {
             node: member.node.clone(),
             role: member.role,
             group: member.group.clone(),
             from: member.from.clone(),
             to: member.to.clone(),
-            state,
+            state: standing(member),
             attempt: member.attempt.clone(),
             detail: self.detail(index, member),
             log: member.log.clone(),
@@ -320,6 +344,25 @@ impl<'a> Context<'a> {
                 format!("waits for {} to settle: {limit} may be away at once", self.under_way)
             }
         }
+    }
+}
+
+/// Where a node stands, in the words of the interface.
+const fn standing(member: &Member) -> NodeState {
+    match member.stage {
+        Stage::Waiting => NodeState::Waiting,
+        Stage::Fetching => NodeState::Fetching,
+        Stage::Fetched => NodeState::Fetched,
+        Stage::Ready if member.back => NodeState::Waiting,
+        Stage::Ready => NodeState::Fetched,
+        Stage::Watching(AttemptState::Unconfirmed) | Stage::Doubtful => NodeState::Unconfirmed,
+        Stage::Beginning | Stage::Going | Stage::Watching(_) | Stage::Checking => NodeState::Restarting,
+        Stage::Settled if member.back => NodeState::RolledBack,
+        Stage::Settled | Stage::Tidying => NodeState::Confirmed,
+        Stage::Refused | Stage::Failed => NodeState::Failed,
+        Stage::FellBack => NodeState::RolledBack,
+        Stage::Lost => NodeState::Lost,
+        Stage::Skipped => NodeState::Skipped,
     }
 }
 

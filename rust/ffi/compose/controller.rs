@@ -7,7 +7,7 @@ use dcos_api::Principal;
 use dcos_api::backend::{Answer, Created, DeployBackend, Leader};
 use dcos_api::types::deploy::{
     Acknowledgement, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand, Deployments, Halt,
-    HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
+    HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest, Summary,
 };
 use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
 use dcos_api::types::pins::{PinRequest, Pins, UnpinRequest};
@@ -42,6 +42,11 @@ impl DeployBackend for Controlled {
     fn deployment(&self, id: String) -> Answer<Deployment> {
         let handle = self.0.clone();
         Box::pin(async move { handle.get(&id).await })
+    }
+
+    fn summary(&self, id: Option<String>) -> Answer<Summary> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.summary(id.as_deref()).await })
     }
 
     fn command(&self, id: String, command: DeploymentCommand, by: Principal) -> Answer<Deployment> {

@@ -75,7 +75,17 @@ impl FakeMaster {
             "halted" => json!([{"id": "h1", "reason": "error rate above 1%", "at": EPOCH}]),
             _ => json!([]),
         };
+        let mut counts = BTreeMap::<&str, usize>::new();
+        for state in [node, other] {
+            *counts.entry(state).or_default() += 1;
+        }
+        // What else a summary has, a client does with: it names both nodes.
+        let mut short = deployment.clone();
+        short["counts"] = json!(counts);
+        short["running"] = json!([]);
+        short["left_out"] = json!(0);
         Self::answering(BTreeMap::from([
+            ("/deploy/summary".to_owned(), json!({"deployment": short, "halts": halts.clone()})),
             ("/deploy/deployments".to_owned(), json!({"deployments": [deployment.clone()]})),
             ("/deploy/deployments/d7".to_owned(), deployment),
             ("/deploy/nodes".to_owned(), json!({"nodes": nodes})),

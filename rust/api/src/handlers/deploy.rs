@@ -26,8 +26,19 @@ pub(crate) struct After {
     after: u64,
 }
 
+/// The query of `GET /deploy/summary`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Of {
+    deployment: Option<String>,
+}
+
 pub(crate) async fn list(control: Control) -> Outcome {
     Ok(ok(&control.0.deployments().await?))
+}
+
+pub(crate) async fn summary(control: Control, Query(query): Query<Of>) -> Outcome {
+    Ok(ok(&control.0.summary(query.deployment).await?))
 }
 
 pub(crate) async fn create(control: Control, by: Principal, Body(request): Body<CreateDeployment>) -> Outcome {

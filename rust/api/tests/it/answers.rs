@@ -42,6 +42,8 @@ const CASES: &[Case] = &[
     ("DELETE", "/restart/attempts/d-8%2F127.0.0.1:5051%2F1", None, 200, "restart/attempt.cancelled.json"),
     ("GET", "/deploy/deployments", None, 200, "deploy/deployments.json"),
     ("GET", "/deploy/deployments/d-7", None, 200, "deploy/deployment.json"),
+    ("GET", "/deploy/summary", None, 200, "deploy/summary.json"),
+    ("GET", "/deploy/summary?deployment=d-7", None, 200, "deploy/summary.json"),
     ("GET", "/deploy/nodes", None, 200, "deploy/nodes.json"),
     ("GET", "/deploy/halt", None, 200, "deploy/halts.json"),
     ("GET", "/deploy/whoami", None, 200, "deploy/whoami.json"),

@@ -142,6 +142,7 @@ async fn what_is_not_there_is_404_with_the_backend_s_own_name() {
         ("DELETE", "/pkg/jobs/x"),
         ("DELETE", "/restart/attempts/x"),
         ("GET", "/deploy/deployments/d-0"),
+        ("GET", "/deploy/summary?deployment=d-0"),
         ("POST", "/deploy/deployments/d-0/abort"),
     ] {
         let problem = refusal(&master(), request(method, path, None, Some("operator"))).await;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use dcos_api::routes::ROUTES;
 use dcos_api::types::deploy::{
     Acknowledgement, ClusterNode, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentPlan,
-    Deployments, Halt, HaltRequest, Halts, Ping, PulseAnswer, PulseRequest, ResumeRequest,
+    DeploymentSummary, Deployments, Halt, HaltRequest, Halts, Ping, PulseAnswer, PulseRequest, ResumeRequest, Summary,
 };
 use dcos_api::types::health::Health;
 use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
@@ -65,6 +65,7 @@ const EXAMPLES: &[(&str, Rewrite)] = &[
     ("deploy/plan.json", rewrite::<DeploymentPlan>),
     ("deploy/deployment.json", rewrite::<Deployment>),
     ("deploy/deployments.json", rewrite::<Deployments>),
+    ("deploy/summary.json", rewrite::<Summary>),
     ("deploy/nodes.json", rewrite::<ClusterNodes>),
     ("deploy/node.json", rewrite::<ClusterNode>),
     ("deploy/desired.json", rewrite::<DesiredSets>),
@@ -153,4 +154,11 @@ fn the_index_names_every_endpoint_and_every_example() {
     for (name, _) in EXAMPLES {
         assert!(index.contains(&format!("({name})")), "`{name}` is missing in index.md");
     }
+}
+
+#[test]
+fn the_summary_is_what_the_deployment_comes_to() {
+    let deployment: Deployment = serde_json::from_str(&text("deploy/deployment.json")).unwrap();
+    let summary: Summary = serde_json::from_str(&text("deploy/summary.json")).unwrap();
+    assert_eq!(summary.deployment, Some(DeploymentSummary::of(&deployment)));
 }

@@ -8,7 +8,7 @@ use axum::body::Body;
 use dcos_api::backend::{Answer, Created, DeployBackend, Leader, NodeBackend};
 use dcos_api::types::deploy::{
     Acknowledgement, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand, Deployments, Halt,
-    HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest,
+    HaltRequest, Halts, Ping, PulseAnswer, ResumeRequest, Summary,
 };
 use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
 use dcos_api::types::pins::{PinRequest, Pins, UnpinRequest};
@@ -236,6 +236,15 @@ impl DeployBackend for FakeController {
 
     fn deployment(&self, id: String) -> Answer<Deployment> {
         of_id(&id)
+    }
+
+    fn summary(&self, id: Option<String>) -> Answer<Summary> {
+        let summary: Summary = example("deploy/summary.json");
+        let known = summary.deployment.as_ref().map(|deployment| deployment.id.clone());
+        soon(match id {
+            Some(id) if known.as_ref() != Some(&id) => Err(absent(&id)),
+            _ => Ok(summary),
+        })
     }
 
     fn command(&self, id: String, _command: DeploymentCommand, _by: Principal) -> Answer<Deployment> {

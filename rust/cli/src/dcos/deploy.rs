@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use dcos_api::types::deploy::{
-    ClusterNode, ClusterNodes, Deployment, DeploymentCommand, DeploymentState, Deployments, Halt, HaltRequest, Halts,
-    PulseAnswer, PulseRequest, ResumeRequest,
+    ClusterNode, ClusterNodes, Deployment, DeploymentCommand, DeploymentState, DeploymentSummary, Deployments, Halt,
+    HaltRequest, Halts, PulseAnswer, PulseRequest, ResumeRequest, Summary,
 };
 use dcos_api::types::records::{Audit, AuditEntry, Backup, DesiredSets, Restored};
 use dcos_core::attempt::AttemptReport;
@@ -17,17 +17,14 @@ use super::{direct, explain, follow, pin, summary};
 use crate::client::Client;
 use crate::output::{Format, table};
 
-/// How many nodes are asked themselves for one line of status.
-const ASKED: usize = 100;
-
 /// Runs one of the commands.
 pub(super) async fn run(client: &Client, format: Format, command: Deploy) -> Result<ExitCode, Problem> {
     match command {
         Deploy::Status(which) => status(client, format, which).await,
         Deploy::List => list(client, format).await,
         Deploy::Watch(which) => {
-            let deployment = find(client, which).await?;
-            follow::follow(client, format, &deployment.id, DeploymentState::Done).await
+            let id = find(client, which).await?;
+            follow::follow(client, format, &id, DeploymentState::Done).await
         }
         Deploy::Explain { node } => explain::run(client, format, &node).await,
         Deploy::Nodes => nodes(client, format).await,
@@ -123,24 +120,41 @@ async fn restore(client: &Client, format: Format, file: &Path, yes: bool) -> Res
     Ok(ExitCode::Done)
 }
 
-/// The deployment that is meant: the named one, else the newest.
-async fn find(client: &Client, which: Which) -> Result<Deployment, Problem> {
-    match which.id {
-        Some(id) => client.get(&format!("/deploy/deployments/{}", segment(&id))).await,
-        None => newest(client).await?.ok_or_else(|| {
-            Problem::new(ExitCode::NotFound, "no-such-deployment", "there was no deployment yet")
-                .hint("`dcos upgrade mesos VERSION` and `dcos install module NAME` make one")
-        }),
+/// The id of the deployment that is meant: the named one, else the newest.
+async fn find(client: &Client, which: Which) -> Result<String, Problem> {
+    if let Some(id) = which.id {
+        return Ok(id);
     }
+    let newest = summary(client, None).await?.deployment;
+    newest.map(|deployment| deployment.id).ok_or_else(|| {
+        Problem::new(ExitCode::NotFound, "no-such-deployment", "there was no deployment yet")
+            .hint("`dcos upgrade mesos VERSION` and `dcos install module NAME` make one")
+    })
 }
 
-/// The newest deployment, if there was any.
+/// A deployment in short, the newest one if none is named.
+pub(super) async fn summary(client: &Client, id: Option<&str>) -> Result<Summary, Problem> {
+    client.get(&in_short(id)).await
+}
+
+/// Where a deployment is found in short, the newest one if none is named.
+pub(super) fn in_short(id: Option<&str>) -> String {
+    let query = id.map_or_else(String::new, |id| format!("?deployment={}", segment(id)));
+    format!("/deploy/summary{query}")
+}
+
+/// Where a deployment is found with all its nodes.
+pub(super) fn whole(id: &str) -> String {
+    format!("/deploy/deployments/{}", segment(id))
+}
+
+/// The newest deployment with all its nodes, if there was any.
 pub(super) async fn newest(client: &Client) -> Result<Option<Deployment>, Problem> {
     let answer: Deployments = client.get("/deploy/deployments").await?;
     Ok(answer.deployments.into_iter().next())
 }
 
-/// An id as a segment of a path: whatever could mean something else there is encoded.
+/// An id as a segment of a path or the value of a query: whatever could mean something else there is encoded.
 fn segment(id: &str) -> String {
     id.bytes()
         .map(|byte| match byte {
@@ -161,32 +175,35 @@ struct Status {
 }
 
 async fn status(client: &Client, format: Format, which: Which) -> Result<ExitCode, Problem> {
-    let deployment = if which.id.is_none() { newest(client).await? } else { Some(find(client, which).await?) };
-    // Thousands of nodes are not asked one by one for one line: what the deployment says of them will do.
-    let cluster = match &deployment {
-        Some(deployment) if deployment.nodes.len() > ASKED => summary::as_told(deployment),
-        Some(_) | None => client.get("/deploy/nodes").await?,
+    let Summary { deployment: short, halts } = summary(client, which.id.as_deref()).await?;
+    // Thousands of nodes are not asked one by one for one line: what the controller heard of them will do.
+    let cluster: Option<ClusterNodes> = match &short {
+        Some(short) if short.left_out > 0 => None,
+        Some(_) | None => Some(client.get("/deploy/nodes").await?),
     };
-    let Halts { halts } = client.get("/deploy/halt").await?;
-    let status = match deployment {
+    let status = match &short {
         None => Status {
             deployment: None,
-            running_now: versions(&cluster),
+            running_now: cluster.as_ref().map_or_else(String::new, versions),
             waiting_for: "nothing".to_owned(),
             next: "dcos deploy nodes".to_owned(),
             halts,
         },
-        Some(deployment) => Status {
-            running_now: summary::running_now(&deployment, &cluster),
-            waiting_for: summary::waiting_for(&deployment),
-            next: summary::next_command(&deployment, &halts),
-            deployment: Some(deployment),
+        Some(short) => Status {
+            running_now: summary::running_now(short, cluster.as_ref()),
+            waiting_for: summary::waiting_for(short),
+            next: summary::next_command(short, &halts),
+            // A program gets every node; for a line nobody needs them.
+            deployment: match format {
+                Format::Json => Some(client.get(&whole(&short.id)).await?),
+                Format::Text => None,
+            },
             halts,
         },
     };
     format.print(&status, |status| {
-        let mut text = match &status.deployment {
-            Some(deployment) => summary::status_line(deployment, &cluster, &status.halts),
+        let mut text = match &short {
+            Some(short) => summary::status_line(short, cluster.as_ref(), &status.halts),
             None => format!(
                 "no deployment yet · running now: {} · waiting for: nothing · next: `{}`",
                 status.running_now, status.next
@@ -245,7 +262,7 @@ async fn list(client: &Client, format: Format) -> Result<ExitCode, Problem> {
 }
 
 async fn steer(client: &Client, format: Format, which: Which, command: DeploymentCommand) -> Result<ExitCode, Problem> {
-    let id = find(client, which).await?.id;
+    let id = find(client, which).await?;
     let path = format!("/deploy/deployments/{}/{command}", segment(&id));
     let deployment: Deployment = client.post(&path, &serde_json::json!({})).await?;
     match command {
@@ -255,7 +272,7 @@ async fn steer(client: &Client, format: Format, which: Which, command: Deploymen
                     "{} is {}; next: `{}`",
                     deployment.id,
                     summary::state(deployment.state),
-                    summary::next_command(deployment, &[])
+                    summary::next_command(&DeploymentSummary::of(deployment), &[])
                 )
             });
             Ok(ExitCode::Done)

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dcos_api::types::deploy::{Deployment, DeploymentState};
+use dcos_api::types::deploy::{Deployment, DeploymentState, DeploymentSummary};
 use dcos_api::types::records::Backup;
 use dcos_core::credentials::Credential;
 use dcos_core::{ExitCode, Problem};
@@ -60,7 +60,7 @@ pub(super) async fn run(
         ended.iter().map(line).collect::<Vec<_>>().join("\n")
     });
     let worst = ended.iter().find(|deployment| deployment.state != DeploymentState::Done);
-    Ok(worst.map_or(ExitCode::Done, summary::outcome))
+    Ok(worst.map_or(ExitCode::Done, |worst| summary::outcome(&DeploymentSummary::of(worst))))
 }
 
 fn because(reason: &str) -> String {
@@ -113,19 +113,24 @@ async fn unfinished(handle: &DeployHandle) -> Result<Vec<Deployment>, Problem> {
 
 /// Waits until nothing goes on by itself, with a line for each change.
 async fn finish(handle: &DeployHandle, ids: &[String]) -> Result<Vec<Deployment>, Problem> {
-    let mut seen: Vec<Option<Deployment>> = vec![None; ids.len()];
+    let mut seen: Vec<Option<DeploymentSummary>> = vec![None; ids.len()];
     loop {
         for (id, seen) in ids.iter().zip(&mut seen) {
-            let deployment = handle.get(id).await?;
-            for line in follow::changes(seen.as_ref(), &deployment) {
-                say(&line);
+            if let Some(deployment) = handle.summary(Some(id)).await?.deployment {
+                for line in follow::changes(seen.as_ref(), &deployment) {
+                    say(&line);
+                }
+                *seen = Some(deployment);
             }
-            *seen = Some(deployment);
         }
-        let now: Vec<Deployment> = seen.iter().flatten().cloned().collect();
-        if now.iter().all(follow::is_over) {
-            return Ok(now);
+        if seen.iter().flatten().all(|deployment| follow::is_over(deployment.state)) {
+            break;
         }
         tokio::time::sleep(INTERVAL).await;
     }
+    let mut ended = Vec::new();
+    for id in ids {
+        ended.push(handle.get(id).await?);
+    }
+    Ok(ended)
 }

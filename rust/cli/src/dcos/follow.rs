@@ -7,16 +7,20 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use dcos_api::types::deploy::{ClusterNodes, Deployment, DeploymentState, Halts, NodeState};
+use dcos_api::types::deploy::{ClusterNodes, Deployment, DeploymentState, DeploymentSummary, Halt, NodeState, Summary};
 use dcos_core::{ExitCode, Problem};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::de::DeserializeOwned;
 
-use super::summary;
+use super::{deploy, summary};
 use crate::client::Client;
 use crate::output::{Format, say};
 
 /// How often the master is asked.
 const INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often it is asked about a deployment with more nodes than a summary names: they are counted in lines.
+const INTERVAL_OF_MANY: Duration = Duration::from_secs(1);
 
 /// How long nobody may answer: longer than a master's restart with its rollback, by default.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -38,39 +42,47 @@ pub(super) async fn follow(
     wanted: DeploymentState,
 ) -> Result<ExitCode, Problem> {
     let mut progress = Progress::new();
-    let mut seen: Option<Deployment> = None;
-    let deployment = loop {
-        let deployment = ask(client, id, &mut progress).await?;
-        for line in changes(seen.as_ref(), &deployment) {
+    let mut seen: Option<DeploymentSummary> = None;
+    let (short, halts) = loop {
+        let answer: Summary = ask(client, id, &deploy::in_short(Some(id)), &mut progress).await?;
+        let Some(short) = answer.deployment else {
+            let text = format!("there is no deployment `{id}`");
+            return Err(Problem::new(ExitCode::NotFound, "no-such-deployment", text));
+        };
+        for line in changes(seen.as_ref(), &short) {
             progress.line(&line);
         }
-        progress.show(&deployment);
-        if is_over(&deployment) {
-            break deployment;
+        progress.show(&short);
+        if is_over(short.state) {
+            break (short, answer.halts);
         }
-        seen = Some(deployment);
-        tokio::time::sleep(INTERVAL).await;
+        let pause = if short.left_out > 0 { INTERVAL_OF_MANY } else { INTERVAL };
+        seen = Some(short);
+        tokio::time::sleep(pause).await;
     };
+    let deployment: Deployment = ask(client, id, &deploy::whole(id), &mut progress).await?;
     progress.finish();
     let cluster: Result<ClusterNodes, Problem> = client.get("/deploy/nodes").await;
-    let halts: Halts = client.get("/deploy/halt").await.unwrap_or_default();
-    format.print(&deployment, |deployment| ending(deployment, cluster.as_ref().ok(), &halts));
-    Ok(if deployment.state == wanted { ExitCode::Done } else { summary::outcome(&deployment) })
+    format.print(&deployment, |deployment| ending(deployment, &short, cluster.as_ref().ok(), &halts));
+    Ok(if short.state == wanted { ExitCode::Done } else { summary::outcome(&short) })
 }
 
 /// Whether a waiting command has nothing more to wait for: also where only a person lets it go on.
-pub(super) const fn is_over(deployment: &Deployment) -> bool {
-    deployment.state.is_final()
-        || matches!(deployment.state, DeploymentState::Halted | DeploymentState::Paused | DeploymentState::Staged)
+pub(super) const fn is_over(state: DeploymentState) -> bool {
+    state.is_final() || matches!(state, DeploymentState::Halted | DeploymentState::Paused | DeploymentState::Staged)
 }
 
-async fn ask(client: &Client, id: &str, progress: &mut Progress) -> Result<Deployment, Problem> {
-    let path = format!("/deploy/deployments/{id}");
+async fn ask<T: DeserializeOwned>(
+    client: &Client,
+    id: &str,
+    path: &str,
+    progress: &mut Progress,
+) -> Result<T, Problem> {
     let since = Instant::now();
     let mut told = false;
     loop {
-        match client.get(&path).await {
-            Ok(deployment) => return Ok(deployment),
+        match client.get(path).await {
+            Ok(answer) => return Ok(answer),
             Err(problem) if !Client::may_pass(&problem) => return Err(problem),
             Err(problem) if since.elapsed() > PATIENCE => {
                 let again = format!("`dcos deploy watch {id}` follows it again; it goes on without us");
@@ -88,7 +100,7 @@ async fn ask(client: &Client, id: &str, progress: &mut Progress) -> Result<Deplo
 }
 
 /// What is different between two answers, a line each.
-pub(super) fn changes(old: Option<&Deployment>, new: &Deployment) -> Vec<String> {
+pub(super) fn changes(old: Option<&DeploymentSummary>, new: &DeploymentSummary) -> Vec<String> {
     let mut lines = Vec::new();
     // While packages arrive the reason counts nodes, which have lines of their own.
     let counts = matches!(new.state, DeploymentState::Fetching | DeploymentState::Validating);
@@ -104,9 +116,16 @@ pub(super) fn changes(old: Option<&Deployment>, new: &Deployment) -> Vec<String>
         old.and_then(|old| old.nodes.iter().find(|node| node.node == name))
             .map(|node| (node.state, node.detail.as_str()))
     };
+    let many = new.left_out > 0;
+    if many && old.is_none_or(|old| old.counts != new.counts) {
+        let counts = new.counts.iter().map(|(state, number)| format!("{number} {}", summary::state(state)));
+        lines.push(format!("  {}", counts.collect::<Vec<_>>().join(", ")));
+    }
+    // Of many nodes only those are named that went wrong: they stand at the front of what is named, and stay there.
+    let is_named = |state: NodeState| !many || summary::ILL.contains(&state);
     // Nodes that took the same step stand on one line: a fleet fetches all at once.
     let mut steps: BTreeMap<(u8, &str), (NodeState, Vec<&str>)> = BTreeMap::new();
-    for node in &new.nodes {
+    for node in new.nodes.iter().filter(|node| is_named(node.state)) {
         let before = state_before(&node.node);
         let is_news = match before {
             Some((state, detail)) => {
@@ -130,23 +149,29 @@ pub(super) fn changes(old: Option<&Deployment>, new: &Deployment) -> Vec<String>
 }
 
 /// What is said at the end. The last line tells what is running now.
-fn ending(deployment: &Deployment, cluster: Option<&ClusterNodes>, halts: &Halts) -> String {
+fn ending(
+    deployment: &Deployment,
+    short: &DeploymentSummary,
+    cluster: Option<&ClusterNodes>,
+    halts: &[Halt],
+) -> String {
     let mut text = String::new();
-    if let Some(node) = summary::first_failure(deployment).filter(|_| deployment.state != DeploymentState::Done) {
-        let skipped = node.log.len().saturating_sub(LOG_LINES);
-        for line in &node.log[skipped..] {
-            text.push_str(&format!("  {}: {}\n", node.node, summary::short(line, LOG_WIDTH)));
+    if let Some(ill) = summary::first_failure(short).filter(|_| short.state != DeploymentState::Done) {
+        // The summary leaves logs out.
+        let log = deployment.nodes.iter().find(|node| node.node == ill.node).map_or(&[][..], |node| &node.log);
+        for line in &log[log.len().saturating_sub(LOG_LINES)..] {
+            text.push_str(&format!("  {}: {}\n", ill.node, summary::short(line, LOG_WIDTH)));
         }
     }
-    if deployment.state != DeploymentState::Done {
-        text.push_str(&format!("next: `{}`\n", summary::next_command(deployment, &halts.halts)));
+    if short.state != DeploymentState::Done {
+        text.push_str(&format!("next: `{}`\n", summary::next_command(short, halts)));
     }
-    let running = cluster.map_or_else(
-        || "nobody answers, so it can't be told".to_owned(),
-        |cluster| summary::running_now(deployment, cluster),
-    );
-    let state = summary::state(deployment.state);
-    text.push_str(&format!("{}: {state}; running now: {running}\n", summary::change(&deployment.change)));
+    let running = match cluster {
+        Some(cluster) => summary::running_now(short, Some(cluster)),
+        None => "nobody answers, so it can't be told".to_owned(),
+    };
+    let state = summary::state(short.state);
+    text.push_str(&format!("{}: {state}; running now: {running}\n", summary::change(&short.change)));
     text
 }
 
@@ -168,16 +193,15 @@ impl Progress {
         }
     }
 
-    fn show(&self, deployment: &Deployment) {
+    fn show(&self, deployment: &DeploymentSummary) {
         let Some(bar) = &self.bar else { return };
         if bar.length().is_none() {
-            bar.set_length(deployment.nodes.iter().filter(|node| node.state != NodeState::Skipped).count() as u64);
+            bar.set_length((deployment.total() - deployment.count(&[NodeState::Skipped])) as u64);
             if let Ok(style) = ProgressStyle::with_template("{spinner} {bar:24} {pos}/{len} {msg}") {
                 bar.set_style(style);
             }
         }
-        let settled = deployment.nodes.iter().filter(|node| node.state == NodeState::Confirmed).count();
-        bar.set_position(settled as u64);
+        bar.set_position(deployment.count(&[NodeState::Confirmed]) as u64);
         bar.set_message(format!("waiting for: {}", summary::waiting_for(deployment)));
         bar.tick();
     }
@@ -208,5 +232,24 @@ mod tests {
         let names = ["a:1", "b:1", "c:1", "d:1", "e:1"];
         let nodes: Vec<(&str, &str)> = names.iter().map(|name| (*name, "fetched")).collect();
         assert_eq!(changes(None, &upgrade("fetching", &nodes)), ["d-1 fetching", "  5 nodes fetched"]);
+    }
+
+    #[test]
+    fn of_more_nodes_than_a_summary_names_only_those_are_named_that_went_wrong() {
+        let fleet = |ill: &'static str, done: usize| {
+            let names: Vec<String> = (0..200).map(|place| format!("a{place}:1")).collect();
+            let state = |place: usize| match place {
+                199 => ill,
+                place if place < done => "confirmed",
+                _ => "waiting",
+            };
+            let nodes: Vec<(&str, &str)> =
+                names.iter().enumerate().map(|(place, name)| (name.as_str(), state(place))).collect();
+            upgrade("restarting", &nodes)
+        };
+        let (begun, later) = (fleet("waiting", 0), fleet("lost", 5));
+        assert_eq!(changes(None, &begun), ["d-1 restarting", "  200 waiting"]);
+        assert_eq!(changes(Some(&begun), &later), ["  194 waiting, 5 confirmed, 1 lost", "  a199:1 lost"]);
+        assert_eq!(changes(Some(&later), &later), Vec::<String>::new());
     }
 }

@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 
 use dcos_api::types::deploy::{
-    Change, ClusterNode, ClusterNodes, Deployment, DeploymentNode, DeploymentState, Halt, NodeState,
+    Change, ClusterNodes, DeploymentNode, DeploymentState, DeploymentSummary, Halt, NodeState, VersionCount,
 };
-use dcos_core::{ExitCode, PackageName, PackageSet};
+use dcos_core::{ExitCode, PackageId, PackageName, PackageSet};
 
 /// How many nodes are named one by one; more are counted.
 const NAMED_AT_MOST: usize = 4;
 
 /// How many characters of a reason have a place in one line; `dcos deploy explain` says the rest.
 const REASON: usize = 160;
+
+/// The states of nodes that went wrong, the worst first.
+pub(super) const ILL: [NodeState; 4] =
+    [NodeState::Lost, NodeState::Failed, NodeState::RolledBack, NodeState::Unconfirmed];
 
 /// The change in a few words, such as `upgrade to mesos 1.11.0`.
 pub(super) fn change(change: &Change) -> String {
@@ -62,8 +66,8 @@ pub(super) fn count(number: usize) -> String {
 }
 
 /// How a command that waited for the deployment ends.
-pub(super) fn outcome(deployment: &Deployment) -> ExitCode {
-    let any = |wanted: &[NodeState]| deployment.nodes.iter().any(|node| wanted.contains(&node.state));
+pub(super) fn outcome(deployment: &DeploymentSummary) -> ExitCode {
+    let any = |wanted: &[NodeState]| deployment.count(wanted) > 0;
     match deployment.state {
         DeploymentState::Done => ExitCode::Done,
         DeploymentState::Halted => ExitCode::Halted,
@@ -84,17 +88,13 @@ pub(super) fn outcome(deployment: &Deployment) -> ExitCode {
 }
 
 /// The packages whose nodes are counted: those that the change names. What is swapped beside them goes without saying.
-fn headline(deployment: &Deployment) -> Vec<PackageName> {
+fn headline(deployment: &DeploymentSummary) -> Vec<PackageName> {
     let mut names: Vec<PackageName> = match &deployment.change {
         Change::Upgrade(_) => "mesos".parse().into_iter().collect(),
         Change::Install(install) => named(&install.modules),
         Change::Uninstall(uninstall) => named(&uninstall.modules),
         Change::Keep(_) => Vec::new(),
-        Change::Set(_) => deployment
-            .nodes
-            .iter()
-            .flat_map(|node| node.to.iter().filter(|id| !node.from.contains(id)).map(|id| id.name().clone()))
-            .collect(),
+        Change::Set(_) => deployment.running.iter().map(|running| running.name.clone()).collect(),
     };
     names.sort();
     names.dedup();
@@ -109,85 +109,76 @@ fn named<T: ToString>(modules: &[T]) -> Vec<PackageName> {
         .collect()
 }
 
-/// What runs now on the nodes of the deployment, such as `mesos--1.11.0 on 4 of 4 nodes`.
-pub(super) fn running_now(deployment: &Deployment, cluster: &ClusterNodes) -> String {
-    let concerned: Vec<&DeploymentNode> =
-        deployment.nodes.iter().filter(|node| node.from != node.to || node.state != NodeState::Skipped).collect();
-    if concerned.is_empty() {
+/// What runs now on the nodes of the deployment, such as `mesos--1.11.0 on 4 of 4 nodes`: by what the nodes say
+/// themselves, where they were asked and the summary names all of them, and else as the controller last heard of them.
+pub(super) fn running_now(deployment: &DeploymentSummary, cluster: Option<&ClusterNodes>) -> String {
+    if deployment.running.is_empty() && deployment.total() == deployment.count(&[NodeState::Skipped]) {
         return "no node is concerned".to_owned();
     }
+    let counted = match cluster {
+        Some(cluster) if deployment.left_out == 0 => as_asked(deployment, cluster),
+        Some(_) | None => as_told(deployment),
+    };
+    let said = counted.into_iter().enumerate().map(|(place, (what, number, total))| match place {
+        0 => format!("{what} on {number} of {}", count(total)),
+        _ => format!("{what} on {number}"),
+    });
+    said.collect::<Vec<_>>().join(", ")
+}
+
+/// What runs, on how many nodes, of how many: the most common first, by package.
+type Counted = Vec<(String, usize, usize)>;
+
+fn as_asked(deployment: &DeploymentSummary, cluster: &ClusterNodes) -> Counted {
+    let concerned: Vec<&DeploymentNode> =
+        deployment.nodes.iter().filter(|node| node.from != node.to || node.state != NodeState::Skipped).collect();
     let known = cluster.nodes.iter().filter(|node| node.reachable);
     let sets: BTreeMap<&str, &PackageSet> =
         known.filter_map(|node| Some((node.node.as_str(), node.set.as_ref()?))).collect();
-    let mut lines = Vec::new();
+    let mut counted = Counted::new();
     for name in headline(deployment) {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for node in &concerned {
-            let what = match sets.get(node.node.as_str()) {
-                None => format!("unknown ({name})"),
-                Some(set) => set.named(&name).next().map_or_else(|| format!("no {name}"), ToString::to_string),
-            };
-            *counts.entry(what).or_default() += 1;
+            let set = sets.get(node.node.as_str());
+            *counts.entry(what(&name, set.is_some(), set.and_then(|set| set.named(&name).next()))).or_default() += 1;
         }
         let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
         counts.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
-        lines.extend(counts);
+        counted.extend(counts.into_iter().map(|(what, number)| (what, number, concerned.len())));
     }
-    let total = concerned.len();
-    let said: Vec<String> = lines
-        .iter()
-        .enumerate()
-        .map(|(place, (what, number))| match place {
-            0 => format!("{what} on {number} of {}", count(total)),
-            _ => format!("{what} on {number}"),
-        })
-        .collect();
-    said.join(", ")
+    counted
 }
 
-/// The nodes of a deployment as the controller last heard of them.
-pub(super) fn as_told(deployment: &Deployment) -> ClusterNodes {
-    let back = deployment.state == DeploymentState::RollingBack;
-    let set = |node: &DeploymentNode| match node.state {
-        NodeState::Confirmed | NodeState::Unconfirmed => Some(node.to.clone()),
-        // On the way back, those that were started wait for it on the new set.
-        NodeState::Waiting if back && node.attempt.is_some() => Some(node.to.clone()),
-        NodeState::Waiting | NodeState::Fetching | NodeState::Fetched | NodeState::RolledBack | NodeState::Skipped => {
-            Some(node.from.clone())
-        }
-        NodeState::Restarting | NodeState::Failed | NodeState::Lost => None,
+fn as_told(deployment: &DeploymentSummary) -> Counted {
+    let headline = headline(deployment);
+    let running = deployment.running.iter().filter(|running| headline.contains(&running.name));
+    let total = |name: &PackageName| -> usize {
+        deployment.running.iter().filter(|running| running.name == *name).map(|running| running.nodes).sum()
     };
-    let nodes = deployment.nodes.iter().map(|node| {
-        let set = set(node);
-        ClusterNode {
-            node: node.node.clone(),
-            url: String::new(),
-            role: node.role,
-            group: node.group.clone(),
-            agent_id: None,
-            registered: node.state != NodeState::Skipped,
-            reachable: set.is_some(),
-            set,
-            desired: None,
-            drift: false,
-            pinned: None,
-            mesos_version: None,
-            last_attempt: None,
-            detail: node.detail.clone(),
-        }
-    });
-    ClusterNodes { nodes: nodes.collect() }
+    let one = |running: &VersionCount| {
+        (what(&running.name, running.known, running.id.as_ref()), running.nodes, total(&running.name))
+    };
+    running.map(one).collect()
+}
+
+fn what(name: &PackageName, known: bool, id: Option<&PackageId>) -> String {
+    match id {
+        Some(id) => id.to_string(),
+        None if known => format!("no {name}"),
+        None => format!("unknown ({name})"),
+    }
 }
 
 /// What the deployment waits for.
-pub(super) fn waiting_for(deployment: &Deployment) -> String {
+pub(super) fn waiting_for(deployment: &DeploymentSummary) -> String {
     let of = |wanted: NodeState| -> Vec<&DeploymentNode> {
         deployment.nodes.iter().filter(|node| node.state == wanted).collect()
     };
-    let busy = |wanted: NodeState| match of(wanted).as_slice() {
-        [] => None,
-        [one] if !one.detail.is_empty() => Some(format!("{} ({})", one.node, one.detail)),
-        some => Some(nodes(some.iter().map(|node| node.node.as_str()))),
+    let busy = |wanted: NodeState| match (of(wanted).as_slice(), deployment.count(&[wanted])) {
+        (_, 0) => None,
+        ([one], 1) if !one.detail.is_empty() => Some(format!("{} ({})", one.node, one.detail)),
+        (some, all) if some.len() == all => Some(nodes(some.iter().map(|node| node.node.as_str()))),
+        (_, all) => Some(count(all)),
     };
     let or_reason = |text: Option<String>, otherwise: &str| match text {
         Some(text) => text,
@@ -210,14 +201,13 @@ pub(super) fn waiting_for(deployment: &Deployment) -> String {
     }
 }
 
-/// The node that an operator should look at first, if one went wrong.
-pub(super) fn first_failure(deployment: &Deployment) -> Option<&DeploymentNode> {
-    let worst = [NodeState::Lost, NodeState::Failed, NodeState::RolledBack, NodeState::Unconfirmed];
-    worst.into_iter().find_map(|wanted| deployment.nodes.iter().find(|node| node.state == wanted))
+/// The node that an operator should look at first, if one went wrong: those that did stand at the front.
+pub(super) fn first_failure(deployment: &DeploymentSummary) -> Option<&DeploymentNode> {
+    deployment.nodes.first().filter(|node| ILL.contains(&node.state))
 }
 
 /// The command to type next.
-pub(super) fn next_command(deployment: &Deployment, halts: &[Halt]) -> String {
+pub(super) fn next_command(deployment: &DeploymentSummary, halts: &[Halt]) -> String {
     let id = &deployment.id;
     match deployment.state {
         DeploymentState::Planning
@@ -241,7 +231,7 @@ pub(super) fn next_command(deployment: &Deployment, halts: &[Halt]) -> String {
 }
 
 /// The one line of `dcos deploy status`.
-pub(super) fn status_line(deployment: &Deployment, cluster: &ClusterNodes, halts: &[Halt]) -> String {
+pub(super) fn status_line(deployment: &DeploymentSummary, cluster: Option<&ClusterNodes>, halts: &[Halt]) -> String {
     let because = match (deployment.state.is_final(), deployment.reason.as_str()) {
         (true, reason) if !reason.is_empty() => format!(" ({})", short(reason, REASON)),
         _ => String::new(),
@@ -261,7 +251,7 @@ pub(super) fn status_line(deployment: &Deployment, cluster: &ClusterNodes, halts
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 pub(super) mod tests {
     use super::{outcome, running_now, status_line, waiting_for};
-    use dcos_api::types::deploy::{ClusterNodes, Deployment};
+    use dcos_api::types::deploy::{ClusterNodes, DeploymentSummary};
     use dcos_core::ExitCode;
     use serde_json::{Value, json};
 
@@ -269,7 +259,7 @@ pub(super) mod tests {
     const NEW: [&str; 2] = ["conf--1", "mesos--1.11.0"];
 
     /// An upgrade with nodes in these states.
-    pub(in crate::dcos) fn upgrade(state: &str, nodes: &[(&str, &str)]) -> Deployment {
+    pub(in crate::dcos) fn upgrade(state: &str, nodes: &[(&str, &str)]) -> DeploymentSummary {
         let nodes: Vec<Value> = nodes
             .iter()
             .map(|(name, state)| {
@@ -277,11 +267,11 @@ pub(super) mod tests {
                     "updated_at": "1970-01-01T00:00:00Z"})
             })
             .collect();
-        serde_json::from_value(json!({
+        let deployment = serde_json::from_value(json!({
             "id": "d-1", "change": {"upgrade": {"mesos": "1.11.0"}}, "strategy": {}, "state": state, "changed": true,
             "waves": [], "nodes": nodes, "created_at": "1970-01-01T00:00:00Z",
-        }))
-        .unwrap()
+        }));
+        DeploymentSummary::of(&deployment.unwrap())
     }
 
     fn cluster(nodes: &[(&str, Option<&[&str]>)]) -> ClusterNodes {
@@ -303,9 +293,10 @@ pub(super) mod tests {
         );
         let nodes = cluster(&[("a:1", Some(&NEW)), ("b:1", None), ("c:1", Some(&OLD)), ("d:1", Some(&OLD))]);
         assert_eq!(
-            running_now(&deployment, &nodes),
+            running_now(&deployment, Some(&nodes)),
             "mesos--1.10.0 on 2 of 4 nodes, mesos--1.11.0 on 1, unknown (mesos) on 1"
         );
+        assert_eq!(running_now(&deployment, None), running_now(&deployment, Some(&nodes)), "nobody was asked");
         assert_eq!(waiting_for(&deployment), "b:1");
     }
 
@@ -313,7 +304,7 @@ pub(super) mod tests {
     fn one_line_says_it_all() {
         let deployment = upgrade("done", &[("a:1", "confirmed")]);
         assert_eq!(
-            status_line(&deployment, &cluster(&[("a:1", Some(&NEW))]), &[]),
+            status_line(&deployment, Some(&cluster(&[("a:1", Some(&NEW))])), &[]),
             "d-1 upgrade to mesos 1.11.0: done · running now: mesos--1.11.0 on 1 of 1 node · waiting for: nothing · \
              next: `dcos deploy nodes`"
         );
@@ -331,7 +322,7 @@ pub(super) mod tests {
             ("aborted", &[("a:1", "waiting")], true, ExitCode::Conflict),
             ("halted", &[("a:1", "waiting")], false, ExitCode::Halted),
         ] {
-            let deployment = Deployment { changed, ..upgrade(state, nodes) };
+            let deployment = DeploymentSummary { changed, ..upgrade(state, nodes) };
             assert_eq!(outcome(&deployment), code, "{state} {nodes:?}");
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dcos_api::backend::Leader;
 use dcos_api::types::deploy::{
     Acknowledgement, ClusterNode, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentCommand,
-    DeploymentPlan, Deployments, Halt, HaltRequest, Halts, PulseAnswer, ResumeRequest,
+    DeploymentPlan, Deployments, Halt, HaltRequest, Halts, PulseAnswer, ResumeRequest, Summary,
 };
 use dcos_api::types::pins::{PinRequest, Pins, UnpinRequest};
 use dcos_api::types::records::{DesiredSets, Restored};
@@ -107,6 +107,19 @@ impl DeployHandle {
     /// `no-such-deployment`, or that the controller has no state to show.
     pub async fn get(&self, id: &str) -> Result<Deployment, Problem> {
         self.deployment(number(id)?).await
+    }
+
+    /// A deployment in short, the newest one if none is named, and the halts that stand.
+    ///
+    /// # Errors
+    /// `no-such-deployment`, or that the controller has no state to show.
+    pub async fn summary(&self, id: Option<&str>) -> Result<Summary, Problem> {
+        let number = id.map(number).transpose()?;
+        let summary = self.read(move |state, now| view::summary(state, number, now)).await?;
+        match (id, &summary.deployment) {
+            (Some(id), None) => Err(no_such_deployment(id)),
+            _ => Ok(summary),
+        }
     }
 
     /// Tells a deployment something.

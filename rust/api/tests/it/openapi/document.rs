@@ -8,7 +8,7 @@ use dcos_core::schema::ID_PATTERN;
 use schemars::generate::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
-use super::operations::{About, Content, Refusal, about, refusals};
+use super::operations::{About, Content, Query, Refusal, about, refusals};
 use super::schemas;
 use crate::examples::text;
 
@@ -179,7 +179,14 @@ fn in_path(route: &Route) -> impl Iterator<Item = Value> {
     })
 }
 
-fn in_query(words: &'static str) -> Value {
-    let schema = json!({"type": "integer", "format": "uint64", "minimum": 0, "maximum": u64::MAX, "default": 0});
-    json!({"in": "query", "name": "after", "required": false, "description": words, "schema": schema})
+fn in_query(query: Query) -> Value {
+    let (name, words, schema) = match query {
+        Query::After(words) => {
+            let number =
+                json!({"type": "integer", "format": "uint64", "minimum": 0, "maximum": u64::MAX, "default": 0});
+            ("after", words, number)
+        }
+        Query::Deployment(words) => ("deployment", words, json!({"type": "string"})),
+    };
+    json!({"in": "query", "name": name, "required": false, "description": words, "schema": schema})
 }

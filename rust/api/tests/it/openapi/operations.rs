@@ -9,7 +9,7 @@ use dcos_api::routes::{Deploy, Operation, Provision, Route, Verb};
 use dcos_api::types::alertmanager::HaltCall;
 use dcos_api::types::deploy::{
     Acknowledgement, ClusterNode, ClusterNodes, CreateDeployment, DeployEvents, Deployment, DeploymentPlan,
-    Deployments, Halt, Halts, Ping, PulseAnswer, PulseRequest, ResumeRequest,
+    Deployments, Halt, Halts, Ping, PulseAnswer, PulseRequest, ResumeRequest, Summary,
 };
 use dcos_api::types::health::Health;
 use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
@@ -31,14 +31,23 @@ use super::schemas::{self, Of};
 /// An endpoint in words.
 pub(crate) struct About {
     pub(crate) summary: &'static str,
-    /// What `?after=` means, where it is taken.
-    pub(crate) query: Option<&'static str>,
+    /// The parameter that it takes in its query.
+    pub(crate) query: Option<Query>,
     /// The body that it takes.
     pub(crate) takes: Option<(Of, &'static [&'static str])>,
     /// The answers under 2xx.
     pub(crate) gives: Vec<(u16, &'static str, Content)>,
     /// Refusals of its own, by status.
     refuses: Vec<(u16, &'static str)>,
+}
+
+/// A parameter of a query, and what it means.
+#[derive(Clone, Copy)]
+pub(crate) enum Query {
+    /// `?after=`: a number.
+    After(&'static str),
+    /// `?deployment=`: an id.
+    Deployment(&'static str),
 }
 
 /// A body of an answer.
@@ -109,7 +118,7 @@ impl About {
     }
 
     fn after(self, words: &'static str) -> Self {
-        Self { query: Some(words), ..self }
+        Self { query: Some(Query::After(words)), ..self }
     }
 
     fn refuses(mut self, status: u16, names: &'static [&'static str]) -> Self {
@@ -211,6 +220,11 @@ fn deploy(operation: Deploy) -> About {
         Deploy::Show => {
             gives::<Deployment>("A deployment", &["deploy/deployment"]).refuses(404, &["no-such-deployment"])
         }
+        Deploy::Summary => About {
+            query: Some(Query::Deployment("The deployment's id; the newest one if absent")),
+            ..gives::<Summary>("A deployment in short: its nodes counted", &["deploy/summary"])
+        }
+        .refuses(404, &["no-such-deployment"]),
         Deploy::Create => gives::<Deployment>("Plans a deployment, and begins it", &["deploy/deployment"])
             .under(201)
             .or::<DeploymentPlan>(200, "The plan, after a dry run", &["deploy/plan"])

@@ -1,6 +1,6 @@
 //! The checks of a cluster: what its leading master says of deployments, halts and nodes.
 
-use dcos_api::types::deploy::{ClusterNode, ClusterNodes, Deployment, DeploymentState, Halts};
+use dcos_api::types::deploy::{ClusterNode, ClusterNodes, DeploymentState, DeploymentSummary, Summary};
 use dcos_core::Problem;
 use dcos_core::attempt::AttemptState;
 
@@ -17,8 +17,7 @@ const NAMED: usize = 10;
 /// If the masters can't be asked at all.
 pub(super) async fn examine(client: &Client) -> Result<Vec<Finding>, Problem> {
     let cluster: ClusterNodes = client.get("/deploy/nodes").await?;
-    let Halts { halts } = client.get("/deploy/halt").await?;
-    let newest = deploy::newest(client).await?;
+    let Summary { deployment: newest, halts } = deploy::summary(client, None).await?;
     let mut findings = vec![Finding::ok("master", format!("{}: its deploy module answers", client.url()))];
     for halt in &halts {
         findings.push(Finding::problem(
@@ -32,7 +31,7 @@ pub(super) async fn examine(client: &Client) -> Result<Vec<Finding>, Problem> {
     Ok(findings)
 }
 
-fn deployment(newest: &Deployment) -> Finding {
+fn deployment(newest: &DeploymentSummary) -> Finding {
     let check = format!("deployment {}", newest.id);
     let detail = format!("{}: {}", summary::change(&newest.change), summary::state(newest.state));
     let because = |detail: String| match newest.reason.as_str() {
