@@ -5,19 +5,24 @@
 //! it is worth one machine, once, for as long as a machine may take to join.
 //!
 //! Every failure is tried again, with the next master and then after a pause, for about a minute; the exit code is that of
-//! the last try. Which refusals are final the code does not tell: a master that has just been restarted answers 409 until it
-//! knows what the group runs, as it does for a token that is used up.
+//! the last try. A token that is used up or too old ends that at once: no later try can change it. The exit code does not
+//! tell it, since a master that has just been restarted answers 409, too, until it knows what the group runs; the name of
+//! the problem does. A token that a master does not know is tried elsewhere: masters may have logs of their own.
 
 use crate::config::Bootstrap;
 
 /// Where the script logs.
 pub const LOG: &str = "/var/log/dcos-bits-bootstrap.log";
 
+/// The problems after which no further try can go better, by their names.
+const FINAL: [&str; 2] = ["used-token", "expired-token"];
+
 /// The script. Nothing in it can hold a quote: the configuration's check and the alphabet of tokens see to that.
 pub fn script(bootstrap: &Bootstrap, token: &str) -> String {
     let Bootstrap { masters, package } = bootstrap;
     let masters: String = masters.iter().map(|url| format!(" '{url}'")).collect();
     let suffix = if package.url.ends_with(".zst") { "zst" } else { "gz" };
+    let last = FINAL.map(|name| format!("-e 'urn:dcos-bits:{name}\"'")).join(" ");
     format!(
         r#"#!/bin/sh
 # Makes this machine an agent: fetches dcos-bits, checks it, and lets its helper join the cluster.
@@ -27,6 +32,7 @@ exec >>"${{DCOS_BOOTSTRAP_LOG:-{LOG}}}" 2>&1
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 archive=$directory/dcos-bits.tar.{suffix}
+answer=$directory/answer.json
 fetch() {{
     if command -v curl >/dev/null; then curl --fail --silent --show-error --location --retry 10 --retry-all-errors --output "$archive" "$1"
     else wget --quiet --tries=10 --output-document="$archive" "$1"; fi
@@ -38,10 +44,17 @@ tar --extract --no-same-owner --file "$archive" --directory "$directory/dcos-bit
 export DCOS_JOIN_TOKEN='{token}'
 for round in 1 2 3 4 5; do
     for master in{masters}; do
+        code=0
         # What an image or a provider knows of its machines, such as the address to bind, comes in the environment.
         # shellcheck disable=SC2086
-        "$directory/dcos-bits/bin/dcos-restart-helper" bootstrap --join "$master" ${{DCOS_BOOTSTRAP_OPTIONS:-}} && exit 0
-        code=$?
+        "$directory/dcos-bits/bin/dcos-restart-helper" bootstrap --json --join "$master" ${{DCOS_BOOTSTRAP_OPTIONS:-}} >"$answer" || code=$?
+        cat "$answer"
+        [ "$code" -ne 0 ] || exit 0
+        if grep -q {last} "$answer"; then
+            echo 'error: the join token of this machine can not be used any more, so it does not try again'
+            echo 'hint: end this machine, and ask for another one: `dcos slave add`'
+            exit "$code"
+        fi
     done
     sleep $((round * 5))
 done
@@ -62,12 +75,14 @@ mod tests {
     use std::path::Path;
     use std::process::Command;
 
+    use dcos_core::{ExitCode, Problem};
+
     use super::script;
     use crate::config::{Bootstrap, Pinned};
 
     /// Runs the script with an archive in which `helper` stands for the helper and a `curl` that copies it; answers the
-    /// exit code and how often the helper was called.
-    fn run(helper: &str, digest: Option<&str>) -> (Option<i32>, usize) {
+    /// exit code, how often the helper was called, and the log.
+    fn run(helper: &str, digest: Option<&str>) -> (Option<i32>, usize, String) {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let program = |path: &Path, text: &str| {
@@ -95,21 +110,54 @@ mod tests {
             .env("TMPDIR", folder.path())
             .status();
         let calls = std::fs::read_to_string(calls).unwrap_or_default();
-        assert!(calls.lines().all(|call| call.starts_with("word bootstrap --join http://")), "{calls}");
-        (status.unwrap().code(), calls.lines().count())
+        assert!(calls.lines().all(|call| call.starts_with("word bootstrap --json --join http://")), "{calls}");
+        let log = std::fs::read_to_string(at("log")).unwrap_or_default();
+        (status.unwrap().code(), calls.lines().count(), log)
+    }
+
+    /// The same without the log.
+    fn tries(helper: &str, digest: Option<&str>) -> (Option<i32>, usize) {
+        let (code, calls, _) = run(helper, digest);
+        (code, calls)
+    }
+
+    /// What the helper does that is refused by a problem of this name.
+    fn refused(code: ExitCode, name: &str) -> String {
+        let problem = Problem::new(code, name, "the detail of the refusal");
+        format!("echo '{}'; exit {}", serde_json::to_string_pretty(&problem).unwrap(), code.number())
     }
 
     #[test]
     fn every_master_is_asked_again_and_the_last_word_is_the_exit_code() {
-        assert_eq!(run("exit 0", None), (Some(0), 1));
-        assert_eq!(run("exit 9", None), (Some(9), 10), "both masters, five times");
-        assert_eq!(run("case $* in *two*) exit 0;; esac; exit 9", None), (Some(0), 2));
-        assert_eq!(run("exit 5", None), (Some(5), 10), "a master that was restarted knows nothing for a while");
+        assert_eq!(tries("exit 0", None), (Some(0), 1));
+        assert_eq!(tries("exit 9", None), (Some(9), 10), "both masters, five times");
+        assert_eq!(tries("case $* in *two*) exit 0;; esac; exit 9", None), (Some(0), 2));
+        assert_eq!(tries("exit 5", None), (Some(5), 10), "a master that was restarted knows nothing for a while");
     }
 
     #[test]
     fn an_archive_with_another_digest_is_not_even_unpacked() {
-        let (code, calls) = run("exit 0", Some(&"0".repeat(64)));
+        let (code, calls) = tries("exit 0", Some(&"0".repeat(64)));
         assert!(code != Some(0) && calls == 0, "{code:?} {calls}");
+    }
+    #[test]
+    fn a_token_that_is_spent_ends_it_and_the_log_says_so() {
+        for (code, name) in [(ExitCode::Conflict, "used-token"), (ExitCode::Refused, "expired-token")] {
+            let (end, calls, log) = run(&refused(code, name), None);
+            assert_eq!((end, calls), (Some(i32::from(code.number())), 1), "{name}: {log}");
+            assert!(log.contains("the detail of the refusal"), "{log}");
+            assert!(log.contains("does not try again\nhint: "), "{log}");
+        }
+        // The same codes with other names may pass, and a token may be known to the next master.
+        let others = [
+            (ExitCode::Conflict, "no-desired-set"),
+            (ExitCode::NotFound, "unknown-token"),
+            (ExitCode::Refused, "used-token-not"),
+        ];
+        for (code, name) in others {
+            let (end, calls, log) = run(&refused(code, name), None);
+            assert_eq!((end, calls), (Some(i32::from(code.number())), 10), "{name}: {log}");
+            assert!(log.contains("the detail of the refusal") && !log.contains("does not try again"), "{log}");
+        }
     }
 }
