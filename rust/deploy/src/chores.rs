@@ -6,11 +6,12 @@
 use dcos_api::types::deploy::Chore;
 
 use crate::desk::Desk;
+use crate::ending::finish;
 use crate::event::{Fetching, Now, Request, Trouble};
 use crate::gate::is_dead;
 use crate::member::Node;
 use crate::members::Shelf;
-use crate::rollout::{Sweep, finish};
+use crate::rollout::Sweep;
 use crate::state::{Member, Rollout, Stage, Work};
 
 /// How often a node is asked for a chore in vain before it is left undone.

@@ -7,7 +7,7 @@
 //! - [`state`]: what the controller knows, and the facts that it is rebuilt from; `desk`: what it has at hand
 //! - [`event`]: what the controller is told, and what it wants done
 //! - [`controller`]: `next(state, event, now) -> (state, step)`; [`rollout`] takes a deployment forward,
-//!   [`rollback`] back, [`member`] a node in it; [`gate`] says why nothing may start now; [`orders`] carries out what
+//!   [`rollback`] back, [`member`] a node in it, `ending` to its end; `epitaph` tells of failures; [`gate`] says why nothing may start now; [`orders`] carries out what
 //!   people say: commands, halts, pulses
 //! - `chores`: what is done on nodes once all of them had their turn
 //! - [`pins`]: what is left as it is; [`registry`]: whether masters may go back to an older Mesos
@@ -33,6 +33,8 @@ pub mod controller;
 mod desk;
 #[cfg(test)]
 mod edges_tests;
+mod ending;
+mod epitaph;
 pub mod event;
 pub mod gate;
 pub mod inventory;

@@ -5,11 +5,11 @@
 //! have been told to go, and asks it by the attempt's id. A node whose `go` went unanswered is neither started again nor
 //! given up before its ticket is dead and the node itself says what became of the attempt.
 
-use dcos_api::types::deploy::OnFailure;
-use dcos_core::attempt::{Answer as Check, AttemptReport, AttemptState};
+use dcos_core::attempt::{AttemptReport, AttemptState};
 use dcos_core::{PackageSet, Problem, Role};
 
 use crate::desk::Desk;
+use crate::epitaph::told;
 use crate::event::{Answer, Fetching, Now, Request, Ticket, Trouble};
 use crate::gate;
 use crate::members::{Editing, Shelf};
@@ -33,9 +33,6 @@ pub const TICKET_LIFE: u64 = 10_000;
 
 /// How often packages are asked for before a node counts as unable to fetch them.
 const FETCHES: u32 = 3;
-
-/// How many lines of a failed node's log go into the reason of a deployment.
-const LINES: usize = 3;
 
 /// Takes in what a node answered.
 pub(crate) fn answered(rollout: &mut Rollout, index: usize, answer: Answer, desk: &mut Desk, now: Now) {
@@ -461,56 +458,6 @@ impl Node<'_> {
     }
 }
 
-/// What a report says of a failure: the check that said no, or its own words.
-fn told(report: &AttemptReport) -> String {
-    let refused = report.checks.iter().find(|check| check.answer == Check::No);
-    let state = match report.state {
-        AttemptState::Lost => "came up on neither set",
-        _ => "runs its old set again",
-    };
-    match refused {
-        Some(check) if report.detail.contains(&check.name) => format!("{state}: {}", report.detail),
-        Some(check) => format!("{state}: check `{}` said no: {}", check.name, check.detail),
-        None => format!("{state}: {}", report.detail),
-    }
-}
-
-/// A failed node in the reason of its deployment: its name, what went wrong, and the end of its log.
-pub(crate) fn epitaph(rollout: &Rollout, index: usize) -> String {
-    let member = &rollout.members[index];
-    // The addresses of a stack say nothing here; they are with the node's own lines.
-    let mut last: Vec<&str> =
-        member.log.iter().rev().map(|line| line.trim()).filter(|line| !line.starts_with("@ 0x")).take(LINES).collect();
-    last.reverse();
-    let log = if last.is_empty() { String::new() } else { format!("; its log ends: {}", last.join(" | ")) };
-    format!("{} {}{log}", member.node, member.detail)
-}
-
-/// Whether a node that is over may hold a set that a rollback must undo.
-fn is_changed(rollout: &Rollout, index: usize) -> bool {
-    let member = &rollout.members[index];
-    member.touched
-        && !member.back
-        && matches!(member.stage, Stage::Settled | Stage::Tidying | Stage::Doubtful | Stage::Failed)
-}
-
-/// The nodes that a deployment has changed, so that a rollback must undo it.
-pub(crate) fn changed_nodes(rollout: &Rollout) -> Vec<usize> {
-    (0..rollout.members.len()).filter(|index| is_changed(rollout, *index)).collect()
-}
-
-/// The nodes that a failure puts back, by the policy of the strategy.
-pub(crate) fn to_put_back(rollout: &Rollout, policy: OnFailure) -> Vec<usize> {
-    let indexes = |range: &[usize]| range.iter().copied().filter(|index| is_changed(rollout, *index)).collect();
-    match policy {
-        OnFailure::Stop => Vec::new(),
-        OnFailure::RollBackWave => {
-            rollout.header.waves.get(rollout.header.wave).map_or_else(Vec::new, |wave| indexes(wave))
-        }
-        OnFailure::RollBackAll => changed_nodes(rollout),
-    }
-}
-
 /// A refusal of an order.
 pub(crate) fn refusal(code: dcos_core::ExitCode, name: &str, text: String) -> Problem {
     Problem::new(code, name, text)
@@ -519,26 +466,4 @@ pub(crate) fn refusal(code: dcos_core::ExitCode, name: &str, text: String) -> Pr
 /// Whether the node is a master.
 pub(crate) fn is_master(rollout: &Rollout, index: usize) -> bool {
     rollout.members[index].role == Role::Master
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use super::told;
-
-    #[test]
-    fn a_failure_is_told_by_the_check_that_said_no_unless_it_is_told_already() {
-        let report = |detail: &str| {
-            let json = serde_json::json!({
-                "attempt": "d1-0-1", "state": "rolled_back", "detail": detail, "set": [],
-                "checks": [{"name": "version", "answer": "yes", "detail": "1.11.0"},
-                           {"name": "process", "answer": "no", "detail": "it ended with 1"}],
-                "started_at": "2026-11-22T15:10:02Z", "changed_at": "2026-11-22T15:10:02Z",
-            });
-            told(&serde_json::from_value(json).unwrap())
-        };
-        let already = "`process` said no three times";
-        assert_eq!(report(already), format!("runs its old set again: {already}"));
-        assert_eq!(report("put back"), "runs its old set again: check `process` said no: it ended with 1");
-    }
 }

@@ -11,10 +11,10 @@ use dcos_core::{ExitCode, Problem};
 
 use crate::desk::Desk;
 use crate::event::{Action, Keep, Now, Order, Outcome, ReplyTo};
-use crate::member::{self, refusal};
+use crate::member::refusal;
 use crate::plan::Draft;
 use crate::state::{DEPLOYMENTS, Ending, Fact, Header, Member, Paused, Phase, Rollout, Stage, Stop, Work};
-use crate::{chores, pins, rollback, rollout};
+use crate::{chores, ending, pins, rollback, rollout};
 
 type Rollouts = BTreeMap<u64, Rollout>;
 
@@ -127,7 +127,7 @@ fn create(rollouts: &mut Rollouts, desk: &mut Desk, draft: Draft, by: Option<&st
         chores::begin(&mut rollout, desk, now);
         rollout::enter(&mut rollout, Phase::Tidying, desk, now);
     } else if waves == 0 {
-        rollout::end(&mut rollout, Ending::Done, "every node has the set already".to_owned(), desk, now);
+        ending::end(&mut rollout, Ending::Done, "every node has the set already".to_owned(), desk, now);
     } else {
         rollout::advance(&mut rollout, desk, now);
     }
@@ -194,12 +194,12 @@ fn command(
         }
         (DeploymentCommand::Rollback, phase) => {
             let reason = format!("rolled back by {}", name(by));
-            let changed = member::changed_nodes(rollout).into_iter().map(|index| &rollout.members[index]);
+            let changed = rollback::changed_nodes(rollout).into_iter().map(|index| &rollout.members[index]);
             let changed = changed.map(|member| (member.node.as_str(), member.group.as_str()));
             pins::refused(desk, changed, &format!("rollback deployment `{}`", rollout.id()))?;
             rollout.header.paused = None;
             if matches!(phase, Phase::Ended(_)) {
-                let changed = member::changed_nodes(rollout);
+                let changed = rollback::changed_nodes(rollout);
                 if changed.is_empty() {
                     return Err(not_now(rollout, order, "it has changed no node"));
                 }

@@ -2,12 +2,16 @@
 
 use std::ops::RangeInclusive;
 
+use dcos_api::types::deploy::OnFailure;
+
 use crate::desk::Desk;
+use crate::ending::end;
+use crate::epitaph::epitaph;
 use crate::event::Now;
 use crate::gate::{closed, missing_for};
-use crate::member::{Node, epitaph, is_master};
+use crate::member::{Node, is_master};
 use crate::members::Shelf;
-use crate::rollout::{end, enter, follow, forgive, limit, tell};
+use crate::rollout::{enter, follow, forgive, limit, tell};
 use crate::state::{Ending, Phase, Rollout, Stage, Stop, Work};
 
 /// Puts the old sets back on these nodes, and ends the deployment so.
@@ -101,4 +105,29 @@ pub(crate) fn put_back(rollout: &mut Rollout, ending: Ending, desk: &mut Desk, n
 fn wave_of(rollout: &Rollout, index: usize) -> Option<RangeInclusive<usize>> {
     let wave = rollout.header.waves.partition_point(|wave| wave.last().is_none_or(|last| *last < index));
     rollout.range(wave)
+}
+
+/// Whether a node that is over may hold a set that a rollback must undo.
+fn is_changed(rollout: &Rollout, index: usize) -> bool {
+    let member = &rollout.members[index];
+    member.touched
+        && !member.back
+        && matches!(member.stage, Stage::Settled | Stage::Tidying | Stage::Doubtful | Stage::Failed)
+}
+
+/// The nodes that a deployment has changed, so that a rollback must undo it.
+pub(crate) fn changed_nodes(rollout: &Rollout) -> Vec<usize> {
+    (0..rollout.members.len()).filter(|index| is_changed(rollout, *index)).collect()
+}
+
+/// The nodes that a failure puts back, by the policy of the strategy.
+pub(crate) fn to_put_back(rollout: &Rollout, policy: OnFailure) -> Vec<usize> {
+    let indexes = |range: &[usize]| range.iter().copied().filter(|index| is_changed(rollout, *index)).collect();
+    match policy {
+        OnFailure::Stop => Vec::new(),
+        OnFailure::RollBackWave => {
+            rollout.header.waves.get(rollout.header.wave).map_or_else(Vec::new, |wave| indexes(wave))
+        }
+        OnFailure::RollBackAll => changed_nodes(rollout),
+    }
 }
