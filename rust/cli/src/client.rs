@@ -23,14 +23,23 @@ const MAX_REDIRECTS: usize = 4;
 /// How long a master may be away because it is restarted, a rollback of its own included.
 const RESTART_TIME: Duration = Duration::from_secs(60);
 
+/// How long masters may need to agree on who leads: more than the time after which ZooKeeper gives up a dead one.
+const ELECTION_TIME: Duration = Duration::from_secs(30);
+
 /// How often it is tried again meanwhile.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long nobody may answer whoever waits for a deployment: longer than a master's restart with its rollback.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The name of the problem that whoever answers knows none of our endpoints.
 const NO_SUCH_ENDPOINT: &str = "no-such-endpoint";
 
 /// The name of the problem that one master sends to another by.
 const NOT_LEADING: &str = "not-leading";
+
+/// The name of the problem that no master is known to lead.
+const NO_LEADER: &str = "no-leader";
 
 /// Who an operator is, and whose servers are believed.
 #[derive(Clone, Debug, Default)]
@@ -41,13 +50,30 @@ pub struct Access {
     pub ca: Option<Vec<u8>>,
 }
 
+/// Why a call came to nothing.
+enum Failure {
+    /// The masters have no leader just now, so nobody has begun what was asked for.
+    Leaderless(Problem),
+    Other(Problem),
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        if matches!(problem.name(), NO_LEADER | NOT_LEADING) { Self::Leaderless(problem) } else { Self::Other(problem) }
+    }
+}
+
 /// Asks the endpoints of one cluster. A master that does not lead answers 307, which is followed; credentials go along:
 /// whom the operator named is believed about who leads, as about everything else.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
     base: Url,
+    /// How long a command that waits goes on without an answer.
+    patience: Duration,
     credential: Option<Credential>,
+    /// How long it waits while masters agree on who leads.
+    election_time: Duration,
 }
 
 impl Client {
@@ -64,7 +90,12 @@ impl Client {
     /// # Errors
     /// If `url` is not an HTTP address.
     pub fn at(&self, url: &str) -> Result<Self, Problem> {
-        Ok(Self { http: self.http.clone(), credential: self.credential.clone(), ..Self::new(url)? })
+        Ok(Self {
+            http: self.http.clone(),
+            patience: self.patience,
+            credential: self.credential.clone(),
+            ..Self::new(url)?
+        })
     }
 
     /// A client that says who it is.
@@ -98,7 +129,18 @@ impl Client {
         };
         let http =
             http.map_err(|error| Problem::new(ExitCode::Unexpected, "no-http-client", Problem::chain(&error)))?;
-        Ok(Self { http, base, credential: access.credential.clone() })
+        Ok(Self { http, base, patience: PATIENCE, credential: access.credential.clone(), election_time: ELECTION_TIME })
+    }
+
+    /// The same client, where a command that waits goes on for `patience` without an answer.
+    #[must_use]
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How long a command that waits goes on without an answer.
+    pub const fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// The address that it asks, for messages.
@@ -162,12 +204,37 @@ impl Client {
         problem.exit_code() == ExitCode::Unreachable || matches!(problem.name(), NO_SUCH_ENDPOINT | NOT_LEADING)
     }
 
+    /// Asks, and asks again while masters elect a leader: whatever was asked for has not been begun then, so that no order
+    /// is given twice.
     async fn call<B: Serialize + Sync, T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Option<&B>,
     ) -> Result<T, Problem> {
+        let since = Instant::now();
+        let mut told = false;
+        loop {
+            match self.call_once(method.clone(), path, body).await {
+                Err(Failure::Leaderless(problem)) if since.elapsed() < self.election_time => {
+                    if !told {
+                        say(&format!("{}; asking again for up to {} s", problem.detail, self.election_time.as_secs()));
+                        told = true;
+                    }
+                    tokio::time::sleep(RETRY_INTERVAL).await;
+                }
+                Err(Failure::Leaderless(problem) | Failure::Other(problem)) => return Err(problem),
+                Ok(answer) => return Ok(answer),
+            }
+        }
+    }
+
+    async fn call_once<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&B>,
+    ) -> Result<T, Failure> {
         let mut address = format!("{}{path}", self.url());
         let mut redirects = 0;
         let response = loop {
@@ -178,7 +245,12 @@ impl Client {
             if let Some(body) = body {
                 request = request.json(body);
             }
-            let response = request.send().await.map_err(|error| self.unreachable(&address, error))?;
+            let response = request.send().await.map_err(|error| {
+                let is_gone = redirects > 0 && error.is_connect();
+                let problem = self.unreachable(&address, error);
+                // The master that sent us there has not heard yet that this one is dead.
+                if is_gone { Failure::Leaderless(problem) } else { Failure::Other(problem) }
+            })?;
             match self.redirect(&response).filter(|_| redirects < MAX_REDIRECTS) {
                 Some(next) => address = next,
                 None => break response,
@@ -187,16 +259,17 @@ impl Client {
         };
         let status = response.status();
         if !status.is_success() {
-            return Err(refusal(&address, response).await);
+            return Err(refusal(&address, response).await.into());
         }
         let bytes = response.bytes().await.map_err(|error| self.unreachable(&address, error))?;
         serde_json::from_slice(&bytes).map_err(|error| {
-            Problem::new(
+            let problem = Problem::new(
                 ExitCode::Unexpected,
                 "unexpected-answer",
                 format!("`{address}` answered something else: {error}"),
             )
-            .hint("another release of dcos-bits may run there; `dcos --version` says which one this is")
+            .hint("another release of dcos-bits may run there; `dcos --version` says which one this is");
+            Failure::Other(problem)
         })
     }
 
@@ -251,9 +324,9 @@ async fn refusal(address: &str, response: Response) -> Problem {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::{Access, Client};
-    use dcos_core::ExitCode;
+    use super::{Access, Client, Duration};
     use dcos_core::credentials::Credential;
+    use dcos_core::{ExitCode, Problem};
 
     #[test]
     fn an_address_without_a_scheme_is_refused() {
@@ -265,23 +338,58 @@ mod tests {
 
     /// Answers one request with `answer`, and tells what it was asked.
     fn server(answer: String) -> (String, std::thread::JoinHandle<String>) {
+        servers(vec![answer])
+    }
+
+    /// Answers one request with each of `answers`, and tells what it was asked last.
+    fn servers(answers: Vec<String>) -> (String, std::thread::JoinHandle<String>) {
         use std::io::{BufRead as _, Write as _};
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let lines = std::io::BufReader::new(stream.try_clone().unwrap()).lines();
-            let head: Vec<String> = lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
-            stream.write_all(answer.as_bytes()).unwrap();
-            head.join("\n")
+            let mut last = String::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let lines = std::io::BufReader::new(stream.try_clone().unwrap()).lines();
+                let head: Vec<String> = lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+                stream.write_all(answer.as_bytes()).unwrap();
+                last = head.join("\n");
+            }
+            last
         });
         (url, asked)
     }
 
+    fn answer(head: &str, body: &str) -> String {
+        format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+    }
+
+    /// Where nobody listens: a port that is given to nobody who asks for none by number.
+    const NOBODY: &str = "127.0.0.1:1";
+
+    #[tokio::test]
+    async fn an_order_waits_while_masters_elect_a_leader_and_is_given_once() {
+        let problem = Problem::new(ExitCode::Unreachable, "no-leader", "the masters have not elected a leader");
+        let problem = serde_json::to_string(&problem).unwrap();
+        let election = answer("503 Service Unavailable\r\nContent-Type: application/problem+json", &problem);
+        let to_the_dead = answer(&format!("307 Temporary Redirect\r\nLocation: //{NOBODY}/x"), "");
+        let (url, asked) = servers(vec![election.clone(), to_the_dead, answer("200 OK", "true")]);
+        assert!(Client::new(&url).unwrap().post::<_, bool>("/x", &1).await.unwrap());
+        assert!(asked.join().unwrap().starts_with("POST /x"));
+
+        // Not for ever; and a refusal is one at once, as is an answer that did not come.
+        let (url, _) = server(election);
+        let patient = Client { election_time: Duration::ZERO, ..Client::new(&url).unwrap() };
+        assert_eq!(patient.get::<bool>("/x").await.unwrap_err().name(), "no-leader");
+        let (url, _) = servers(vec![answer("409 Conflict", ""), answer("200 OK", "true")]);
+        assert!(Client::new(&url).unwrap().get::<bool>("/x").await.unwrap_err().detail.contains("409"));
+        let (url, _) = servers(vec![String::new(), answer("200 OK", "true")]);
+        assert_eq!(Client::new(&url).unwrap().get::<bool>("/x").await.unwrap_err().name(), "unreachable");
+    }
+
     #[tokio::test]
     async fn a_follower_is_left_for_the_leader_with_the_same_credentials() {
-        let body = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ntrue";
-        let (leader, of_leader) = server(body.to_owned());
+        let (leader, of_leader) = server(answer("200 OK", "true"));
         // As Mesos writes it: without a scheme.
         let location = leader.trim_start_matches("http:").to_owned();
         let head = format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {location}/x\r\nContent-Length: 0\r\n\r\n");
@@ -302,9 +410,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_there_is_said_with_the_address_once() {
-        // The port was free a moment ago, and nobody listens on it.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let client = Client::new(&format!("http://127.0.0.1:{port}")).unwrap();
+        let client = Client::new(&format!("http://{NOBODY}")).unwrap();
         let problem = client.get::<()>("/deploy/nodes").await.unwrap_err();
         assert_eq!(problem.exit_code(), ExitCode::Unreachable);
         assert_eq!(problem.detail.matches("127.0.0.1").count(), 1, "{}", problem.detail);
