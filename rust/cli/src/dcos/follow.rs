@@ -22,9 +22,6 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// How often it is asked about a deployment with more nodes than a summary names: they are counted in lines.
 const INTERVAL_OF_MANY: Duration = Duration::from_secs(1);
 
-/// How long nobody may answer: longer than a master's restart with its rollback, by default.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 /// How many of the last lines of a failed node's log are shown; `dcos deploy explain` shows more.
 const LOG_LINES: usize = 6;
 
@@ -84,7 +81,7 @@ async fn ask<T: DeserializeOwned>(
         match client.get(path).await {
             Ok(answer) => return Ok(answer),
             Err(problem) if !Client::may_pass(&problem) => return Err(problem),
-            Err(problem) if since.elapsed() > PATIENCE => {
+            Err(problem) if since.elapsed() > client.patience() => {
                 let again = format!("`dcos deploy watch {id}` follows it again; it goes on without us");
                 return Err(problem.hint(again).hint("running now: nobody answers, so it can't be told from here"));
             }

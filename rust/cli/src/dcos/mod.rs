@@ -28,6 +28,7 @@ mod slave;
 mod summary;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::CommandFactory as _;
 use dcos_core::{ExitCode, Problem};
@@ -65,11 +66,12 @@ pub(crate) fn command() -> clap::Command {
 }
 
 fn run(arguments: Arguments, format: Format, files: Files) -> Result<ExitCode, Problem> {
-    let Arguments { url, profile, command, credentials, principal, ca, .. } = arguments;
+    let Arguments { url, profile, command, credentials, principal, ca, patience, .. } = arguments;
     let given = Given { url, profile, credentials, principal, ca };
     let client = || {
         let profile = given.clone().resolve()?.ok_or_else(no_url)?;
-        Client::of(&profile.url, &access::access(&profile)?)
+        let client = Client::of(&profile.url, &access::access(&profile)?)?;
+        Ok(client.patient(Duration::from_secs(patience.into())))
     };
     match command {
         Command::Install(install) => wait(change::install(&client()?, format, install)),

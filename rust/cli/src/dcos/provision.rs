@@ -14,9 +14,6 @@ use crate::output::{Format, say, table};
 /// How often the master is asked.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long nobody may answer: longer than a master's restart.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 /// Makes new agents, and waits until they are registered.
 ///
 /// A request whose answer is lost may have begun an operation, so each has a key: asked again, it begins no second one.
@@ -124,7 +121,7 @@ async fn follow(client: &Client, mut operation: Operation) -> Result<Operation, 
             }
             Err(problem) => {
                 let since = *silent_since.get_or_insert_with(Instant::now);
-                if !Client::may_pass(&problem) || since.elapsed() > PATIENCE {
+                if !Client::may_pass(&problem) || since.elapsed() > client.patience() {
                     let id = &operation.id;
                     return Err(problem.hint(format!("`dcos slave operation {id}` shows it; it goes on without us")));
                 }

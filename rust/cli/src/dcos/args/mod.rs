@@ -54,6 +54,10 @@ pub(in crate::dcos) struct Arguments {
     #[arg(long, global = true, env = "DCOS_CA", value_name = "FILE")]
     pub(in crate::dcos) ca: Option<PathBuf>,
 
+    /// How long a command that waits goes on without an answer, in seconds: masters are restarted by what it waits for
+    #[arg(long, global = true, env = "DCOS_PATIENCE", value_name = "SECONDS", default_value_t = 120)]
+    pub(in crate::dcos) patience: u32,
+
     /// Print one JSON document on stdout
     #[arg(long, global = true)]
     pub(in crate::dcos) json: bool,
