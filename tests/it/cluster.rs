@@ -41,7 +41,7 @@ fn upgrade(cluster: &Cluster) {
     let last = done.stdout.lines().last().unwrap();
     assert_eq!(last, "upgrade to mesos 1.11.0: done; running now: mesos--1.11.0 on 4 of 4 nodes", "{done}");
     assert!(cluster.nodes().all(|node| node.version() == NEW));
-    until("the master lists the same agents again", 30, || (cluster.agent_ids() == ids).then_some(()));
+    cluster.until_listed(&ids);
     // The deployment outlived the master that it ran in.
     assert!(untouched(&processes, cluster).is_empty());
     let deployments = http::json(&format!("{}/deploy/deployments", cluster.master.url));
@@ -65,7 +65,7 @@ fn install(cluster: &Cluster) {
         let answer = http::json(&format!("{}/fizzbuzz/count?n=15", agent.url));
         assert_eq!(answer["says"], "FizzBuzz", "{}", agent.name);
     }
-    assert_eq!(cluster.agent_ids(), ids);
+    cluster.until_listed(&ids);
     assert_eq!(cluster.master.mesos(), master, "the master has no such module, and was not restarted");
 }
 
@@ -83,7 +83,7 @@ fn roll_back_what_crashes(cluster: &Cluster) {
     cluster.publish(&[archive("fizzbuzz--1.4.0", "+mesos1.11.0")]);
     cluster.dcos(&["install", "module", "fizzbuzz--1.4.0"]).expect(6);
     until("every node runs what it ran", 30, || (cluster.sets() == sets).then_some(()));
-    until("the canary is registered again", 30, || (cluster.agent_ids() == ids).then_some(()));
+    cluster.until_listed(&ids);
     assert_eq!(untouched(&processes, cluster).len(), 3, "one canary tried it, and nobody else");
 
     let canary = cluster.agents.iter().find(|agent| agent.mesos() != processes[&agent.name]).unwrap();
@@ -125,7 +125,7 @@ fn apply(cluster: &Cluster) {
     for agent in &cluster.agents {
         assert_eq!(http::json(&format!("{}/flags", agent.url))["flags"]["gc_delay"], "3days", "{}", agent.name);
     }
-    assert_eq!(cluster.agent_ids(), ids);
+    cluster.until_listed(&ids);
     let again = cluster.dcos(&[&change[..], &[&delay("3days")]].concat()).expect(3);
     assert!(again.stderr.contains("has exactly this config already"), "{again}");
 }

@@ -50,7 +50,7 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = crate::harness::free_ports(1)[0];
         let repository = Hostile::start(&folder.path().join("repository"));
         let machine = Self { folder, port, repository };
         machine.publish();

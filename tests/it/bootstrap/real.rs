@@ -22,7 +22,7 @@ struct ByHand {
 impl ByHand {
     fn start(cluster: &Cluster) -> Self {
         let folder = tempfile::Builder::new().prefix("dcos-bits-adopt.").tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = crate::harness::free_ports(1)[0];
         let tree = tree(OLD);
         let path = |name: &str| folder.path().join(name).display().to_string();
         // Some by flag and some by variable, as people do.
@@ -131,7 +131,7 @@ fn an_agent_is_adopted_and_left_with_its_id_and_its_task() {
     let adopted = agent.adopt(&cluster, &["--json"]).expect(0).json();
     assert_eq!(adopted["state"], "confirmed", "{adopted}");
     assert_eq!(adopted["previous_generation"], 0, "{adopted}");
-    assert_eq!(agent.id_of(&cluster).as_deref(), Some(agent_id.as_str()));
+    until("it is registered again", 30, || agent.id_of(&cluster).filter(|id| *id == agent_id));
     assert_eq!(framework.task().as_ref(), Some(&task), "the same process");
     let after = agent.flags();
     for flag in ["work_dir", "runtime_dir", "resources", "isolation", "hostname", "port", "master"] {
@@ -213,7 +213,7 @@ fn a_machine_joins_by_a_token_and_a_token_is_good_once() {
     let join = |folder: &tempfile::TempDir, token: &str, port: u16| {
         super::machine::join(folder.path(), port, (&cluster.master.url, token), 1.0)
     };
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = crate::harness::free_ports(1)[0];
     let node = machines[0].path().join("etc/node.toml");
     let _stopped = Stopped(&node);
     let status = join(&machines[0], token, port).expect(0).json();

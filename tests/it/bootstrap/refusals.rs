@@ -159,7 +159,7 @@ fn a_dry_run_prints_the_plan_and_every_problem() {
 fn where_neither_set_comes_up_the_helper_answers_for_mesos() {
     let machine = Machine::started();
     machine.helper(&["stop"]).expect(0);
-    let status_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let status_port = crate::harness::free_ports(1)[0];
     let text = std::fs::read_to_string(machine.node()).unwrap();
     let text = text.replace("kind = \"process\"", &format!("kind = \"process\"\nstatus_port = {status_port}"));
     std::fs::write(machine.node(), format!("{text}\n[limits]\nanonymous_reader = true\n")).unwrap();

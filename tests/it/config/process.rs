@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -39,8 +38,7 @@ pub(super) fn host(role: Role, folder: &Path, port: u16) -> Environment {
 
 /// A port of loopback that nobody listens on.
 pub(super) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    crate::harness::free_ports(1)[0]
 }
 
 /// A Mesos that runs. It is killed when dropped.

@@ -4,18 +4,19 @@
 //! Every process that stays in the background runs a program below the cluster's own folder, so they are found by
 //! `/proc/<pid>/exe` and ended with the test, also when it fails; no other process is ever touched.
 
-use std::collections::BTreeMap;
+mod layout;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::program::{Outcome, run};
 use super::zookeeper::Ensemble;
-use super::{archive, free_ports, http, id, until};
+use super::{free_ports, http, until};
 
 /// The Mesos that the clusters start with.
 pub(crate) const OLD: &str = "1.10.0";
@@ -24,7 +25,7 @@ pub(crate) const OLD: &str = "1.10.0";
 pub(crate) const NEW: &str = "1.11.0";
 
 /// Lines of a log that are shown when a test fails.
-const LOG_LINES: usize = 40;
+const LOG_LINES: usize = 80;
 
 /// A machine of the cluster.
 #[derive(Debug)]
@@ -58,9 +59,28 @@ impl Node {
         (state["pid"].as_u64().expect("a pid"), state["start_time"].to_string())
     }
 
+    /// Kills its Mesos; its helper starts it again.
+    pub(crate) fn kill_mesos(&self) {
+        let pid = i32::try_from(self.mesos().0).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("a Mesos can be killed");
+    }
+
     /// What its Mesos answers to `/version`; empty while it does not answer.
     pub(crate) fn version(&self) -> String {
         http::json(&format!("{}/version", self.url))["version"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// How many attempts of that deployment it was told to go for.
+    pub(crate) fn attempts(&self, deployment: &str) -> usize {
+        let status = http::json(&format!("{}/restart/status", self.url));
+        let past = status["last_attempts"].as_array().into_iter().flatten();
+        let of_this = past.chain([&status["attempt"]]).filter(|attempt| {
+            // One that was withdrawn before its `go` has stopped nothing.
+            attempt["state"] != "cancelled"
+                && attempt["attempt"].as_str().is_some_and(|it| it.starts_with(&format!("{deployment}-")))
+        });
+        // One that has just ended may be told of as both.
+        of_this.map(|attempt| attempt["attempt"].as_str()).collect::<BTreeSet<_>>().len()
     }
 
     /// Its active packages, as its Mesos says.
@@ -165,51 +185,6 @@ impl Cluster {
         cluster
     }
 
-    fn set_up(&mut self) {
-        let programs = self.folder.path().join("bin");
-        std::fs::create_dir(&programs).expect("a folder for programs");
-        for name in ["dcos", "dcos-pkg"] {
-            std::fs::copy(super::target().join("release").join(name), programs.join(name))
-                .unwrap_or_else(|error| panic!("can't copy `{name}` ({error}): run `scripts/build`"));
-        }
-        for repository in [self.release(), self.site()] {
-            self.quiet("dcos", &["repo", "init", text(&repository)]);
-        }
-        let both: Vec<PathBuf> = [OLD, NEW]
-            .into_iter()
-            .flat_map(|mesos| {
-                let bound = format!("+mesos{mesos}");
-                [
-                    archive(&format!("mesos--{mesos}"), ""),
-                    archive("dcos-bits--", &bound),
-                    archive("fizzbuzz--1.2.0", &bound),
-                ]
-            })
-            .collect();
-        self.publish(&both);
-        let urls: Vec<String> = [self.release(), self.site()].iter().map(|folder| self.serve(folder)).collect();
-        self.urls.clone_from(&urls);
-        let mut configs = BTreeMap::new();
-        for node in self.nodes() {
-            let config = configs.entry(node.group()).or_insert_with(|| self.generate_config(node)).clone();
-            self.prepare(node, &urls, &[id(&both[0]), id(&both[1]), config]);
-            self.start_node(node);
-        }
-        if self.ensemble.is_some() {
-            // Until then a master that is lost is one too many for the replicated log.
-            until("every master has its part of the replicated log", 30, || {
-                let recovered = |node: &Node| {
-                    http::json(&format!("{}/metrics/snapshot", node.url))["registrar/log/recovered"] == 1.0
-                };
-                self.masters().all(recovered).then_some(())
-            });
-        }
-        until("the master lists every agent", 30, || (self.agent_ids().len() == self.agents.len()).then_some(()));
-        until("every node answers /pkg/active", 30, || {
-            self.nodes().all(|node| !node.packages().is_empty()).then_some(())
-        });
-    }
-
     /// Starts a node as its machine would at boot: through the helper of its own packages.
     pub(crate) fn start_node(&self, node: &Node) {
         let packages = std::fs::read_dir(node.root().join("packages")).expect("the node has packages");
@@ -248,6 +223,18 @@ impl Cluster {
         until("one of the masters leads", 30, || {
             self.masters().find(|node| http::status(&format!("{}/deploy/halt", node.url)) == Some(200))
         })
+    }
+
+    /// Waits until every master can be asked for the cluster: one of them leads, and the others send callers to it.
+    pub(crate) fn settle(&self) {
+        until("one master leads, and the others send callers to it", 30, || {
+            let urls = || self.masters().map(|node| format!("{}/deploy/halt", node.url));
+            let statuses: Vec<_> = urls().map(|url| http::status(&url)).collect();
+            let lead = statuses.iter().filter(|status| **status == Some(200)).count();
+            let follow = statuses.iter().filter(|status| **status == Some(307)).count();
+            let is_answered = |url: String| http::get(&url).is_some_and(|answer| answer.status == 200);
+            (lead == 1 && lead + follow == statuses.len() && urls().all(is_answered)).then_some(())
+        });
     }
 
     /// The folder of the release repository.
@@ -318,6 +305,12 @@ impl Cluster {
             .collect()
     }
 
+    /// Waits until the master lists these agents, and no others: one that it has not heard of for seconds is away for as
+    /// long as it takes to register again.
+    pub(crate) fn until_listed(&self, ids: &BTreeMap<String, String>) {
+        until("the master lists the same agents", 30, || (self.agent_ids() == *ids).then_some(()));
+    }
+
     /// The sets of all nodes, by name.
     pub(crate) fn sets(&self) -> BTreeMap<String, Vec<String>> {
         self.nodes().map(|node| (node.name.clone(), node.packages())).collect()
@@ -333,112 +326,6 @@ impl Cluster {
         run(&self.folder.path().join("bin").join(program), arguments, &[]).expect(0)
     }
 
-    fn serve(&mut self, folder: &Path) -> String {
-        let mut server = Command::new(self.folder.path().join("bin/dcos"))
-            .args(["repo", "serve", text(folder), "--listen", &format!("{}:0", self.gateway)])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("`dcos repo serve` can be started");
-        let mut url = String::new();
-        let stdout = server.stdout.take().expect("its stdout is ours");
-        BufReader::new(stdout).read_line(&mut url).expect("it says where it listens");
-        self.servers.push(server);
-        assert!(url.starts_with("http://"), "`dcos repo serve` said `{url}`");
-        url.trim().to_owned()
-    }
-
-    /// Generates and publishes the config of a node's group; answers its id.
-    fn generate_config(&self, node: &Node) -> String {
-        let flags = match node.role {
-            "master" if self.ensemble.is_some() => json!({
-                "registry": "replicated_log",
-                "quorum": self.others.len().div_ceil(2) + 1,
-                "zk_session_timeout": "2secs",
-            }),
-            // Without ZooKeeper an agent learns only by missing pings that its master was restarted.
-            "master" => json!({"registry": "in_memory", "agent_ping_timeout": "1secs", "max_agent_ping_timeouts": "3"}),
-            _ => json!({
-                "launcher": "posix",
-                "isolation": "posix/cpu,posix/mem",
-                "systemd_enable_support": "false",
-                "resources": "cpus:1;mem:256;disk:100",
-                "registration_backoff_factor": "10ms",
-            }),
-        };
-        let options = json!({
-            "format": 1, "role": node.role, "group": node.group(), "modules": ["dcos-bits"], "flags": flags, "parameters": {},
-        });
-        let file = self.folder.path().join(format!("{}.json", node.group()));
-        std::fs::write(&file, options.to_string()).expect("the options can be written");
-        let (release, site) = (self.release(), self.site());
-        let arguments = [
-            "--json",
-            "config",
-            "generate",
-            "--options",
-            text(&file),
-            "--repository",
-            text(&release),
-            "--output",
-            text(self.folder.path()),
-        ];
-        let made = self.quiet("dcos", &arguments).json();
-        self.quiet("dcos", &["repo", "publish", text(&site), made["output"].as_str().expect("a file")]);
-        made["id"].as_str().expect("an id").to_owned()
-    }
-
-    /// Writes the node's file, fetches its first packages, and activates them.
-    fn prepare(&self, node: &Node, urls: &[String], packages: &[String]) {
-        std::fs::create_dir(&node.folder).expect("a folder for the node");
-        let (ip, port) = node.name.rsplit_once(':').expect("a node's name is host:port");
-        let master = match (&self.ensemble, node.role) {
-            (Some(ensemble), _) => format!("zk = \"{}\"", ensemble.address("/mesos")),
-            (None, "agent") => format!("master = \"{}\"", self.master.name),
-            (None, _) => String::new(),
-        };
-        let masters: Vec<String> = self.masters().map(|node| format!("\"{}\"", node.url)).collect();
-        let folder = node.folder.display();
-        let file = format!(
-            r#"
-root = "{folder}/root"
-role = "{}"
-group = "{}"
-[mesos]
-ip = "{ip}"
-port = {port}
-work_dir = "{folder}/work"
-runtime_dir = "{folder}/run"
-{master}
-[repositories]
-release.url = "{}"
-site.url = "{}"
-[deploy]
-masters = [{}]
-[supervisor]
-kind = "process"
-[health]
-hold = 4.0
-[limits]
-insecure_allow_anonymous = true
-anonymous_reader = true
-"#,
-            node.role,
-            node.group(),
-            urls[0],
-            urls[1],
-            masters.join(", ")
-        );
-        std::fs::write(node.file(), file).expect("the node's file can be written");
-        let path = node.file();
-        for verb in ["fetch", "activate"] {
-            let mut arguments = vec!["--node", text(&path), verb];
-            arguments.extend(packages.iter().map(String::as_str));
-            self.quiet("dcos-pkg", &arguments);
-        }
-    }
-
     /// The processes whose program lies below the cluster's folder.
     fn own_processes(&self) -> Vec<rustix::process::Pid> {
         processes_below(self.folder.path())
@@ -449,7 +336,8 @@ anonymous_reader = true
         for node in self.nodes() {
             for name in ["mesos.log", "helper.log"] {
                 let text = std::fs::read_to_string(node.root().join("state/log").join(name)).unwrap_or_default();
-                let lines: Vec<&str> = text.lines().collect();
+                // Somebody is asked something several times a second; that says nothing.
+                let lines: Vec<&str> = text.lines().filter(|line| !line.contains(" http.cpp:")).collect();
                 let end = &lines[lines.len().saturating_sub(LOG_LINES)..];
                 eprintln!("--- {} {name}\n{}", node.name, end.join("\n"));
             }

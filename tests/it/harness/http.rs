@@ -4,6 +4,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+/// How long a node that takes the connection may take to answer: planning asks every node, on a machine with much to do.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long it may take to connect. Hosts that are cut off are asked as well, and take all of it.
+const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
+
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().connect_timeout(CONNECTS_WITHIN).timeout(ANSWERS_WITHIN).no_proxy()
+}
+
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -27,7 +37,7 @@ fn ask(method: reqwest::Method, url: &str, body: Option<&Value>) -> Option<Answe
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime for one request");
     runtime.block_on(async {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build().ok()?;
+        let client = client().build().ok()?;
         let mut request = client.request(method, url);
         if let Some(body) = body {
             request = request.json(body);
@@ -45,8 +55,7 @@ pub(crate) fn status(url: &str) -> Option<u16> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime for one request");
     runtime.block_on(async {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy();
-        let client = client.redirect(reqwest::redirect::Policy::none()).build().ok()?;
+        let client = client().redirect(reqwest::redirect::Policy::none()).build().ok()?;
         client.get(url).send().await.ok().map(|response| response.status().as_u16())
     })
 }

@@ -22,10 +22,20 @@ pub(crate) mod zookeeper;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Waits for `condition` to answer something; a test that waits in vain fails with `what`.
+/// What [`free_ports`] answers lies above: well-known ports of a machine of developers end here, mostly.
+const LOWEST_PORT: u16 = 10_100;
+
+/// How much longer than a test says it waits before it fails: tests name what a quiet machine never needs, and a machine of
+/// CI may have much else to do. It costs nothing where things work.
+const SLACK: u64 = 4;
+
+/// Waits for `condition` to answer something; a test that waits in vain fails with `what`. `seconds` is what a quiet machine
+/// never needs.
 pub(crate) fn until<T>(what: &str, seconds: u64, mut condition: impl FnMut() -> Option<T>) -> T {
+    let seconds = SLACK * seconds;
     let deadline = Instant::now() + Duration::from_secs(seconds);
     loop {
         if let Some(value) = condition() {
@@ -37,9 +47,27 @@ pub(crate) fn until<T>(what: &str, seconds: u64, mut condition: impl FnMut() -> 
 }
 
 /// Ports of loopback that nobody listens on: all held at once, so that they differ.
+///
+/// They lie below those that the kernel gives to whoever asks for none by number: a node keeps its port while its Mesos is
+/// restarted, and no connection of a neighbour may take it meanwhile. No two tests of this process get the same ones, and
+/// another process of tests begins elsewhere.
 pub(crate) fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("loopback has a free port")).collect();
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let below = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let below: u16 = below.split_whitespace().next().and_then(|port| port.parse().ok()).unwrap_or(32768);
+    let span =
+        usize::from(below.checked_sub(LOWEST_PORT).filter(|span| *span > 1000).expect("the kernel leaves us ports"));
+    let begin = usize::try_from(std::process::id()).expect("a pid fits") * 211;
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    for _ in 0..span {
+        if listeners.len() == count {
+            break;
+        }
+        let place = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % span;
+        let port = LOWEST_PORT + u16::try_from(place).expect("it lies below a port");
+        listeners.extend(TcpListener::bind(("127.0.0.1", port)));
+    }
+    assert_eq!(listeners.len(), count, "loopback has free ports");
     listeners.iter().map(|listener| listener.local_addr().expect("a bound socket has an address").port()).collect()
 }
 

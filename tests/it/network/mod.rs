@@ -62,17 +62,6 @@ fn delays(cluster: &Cluster) -> Vec<Value> {
     cluster.agents.iter().map(|agent| flag(&agent.url)).collect()
 }
 
-/// How many attempts of that deployment a node was told to go for.
-fn attempts(url: &str, id: &str) -> usize {
-    let status = http::json(&format!("{url}/restart/status"));
-    let of_this = |attempt: &&Value| {
-        // One that was withdrawn before its `go` has stopped nothing.
-        attempt["state"] != "cancelled"
-            && attempt["attempt"].as_str().is_some_and(|it| it.starts_with(&format!("{id}-")))
-    };
-    status["last_attempts"].as_array().map_or(0, |all| all.iter().filter(of_this).count())
-}
-
 #[test]
 #[ignore = "needs real Mesos, built packages and root: make test"]
 fn an_agent_cut_off_in_the_middle_of_its_restart_stops_the_deployment_and_no_other_is_touched() {
@@ -93,14 +82,14 @@ fn an_agent_cut_off_in_the_middle_of_its_restart_stops_the_deployment_and_no_oth
 
     // It comes back by itself, on one of the two sets, as the agent that it was.
     spaces.mend(1);
-    until("both agents are registered again", 60, || (cluster.agent_ids() == ids).then_some(()));
+    cluster.until_listed(&ids);
     // The cut may have come before its `go`: then nothing was stopped, and there is none.
-    assert!(attempts(&cluster.agents[0].url, &id) <= 1, "no node is done twice");
+    assert!(cluster.agents[0].attempts(&id) <= 1, "no node is done twice");
 
     // And once it is there, the deployment can be taken up where it stopped.
     cluster.dcos(&["deploy", "retry", &id]).expect(0);
     assert_eq!(delays(&cluster), [json!("3days"), json!("3days")]);
-    assert_eq!(cluster.agent_ids(), ids);
+    cluster.until_listed(&ids);
 }
 
 #[test]
@@ -119,9 +108,9 @@ fn a_deployment_goes_on_after_its_master_was_killed_and_after_it_was_cut_off_fro
     assert_eq!(over["state"], "done", "{over:#}");
     assert_eq!(delays(&cluster), [json!("3days"), json!("3days")]);
     for agent in &cluster.agents {
-        assert_eq!(attempts(&agent.url, &id), 1, "{} was restarted once", agent.name);
+        assert_eq!(agent.attempts(&id), 1, "{} was restarted once", agent.name);
     }
-    until("both agents are registered as before", 60, || (cluster.agent_ids() == ids).then_some(()));
+    cluster.until_listed(&ids);
 
     let id = deploys(&cluster, "4days", &[]);
     let second = cluster.agents[1].mesos();
@@ -142,8 +131,8 @@ fn a_deployment_goes_on_after_its_master_was_killed_and_after_it_was_cut_off_fro
     let over = until_over(&cluster, &id);
     assert_eq!(over["state"], "done", "{over:#}");
     assert_eq!(delays(&cluster), [json!("4days"), json!("4days")]);
-    assert_eq!(cluster.agent_ids(), ids);
+    cluster.until_listed(&ids);
     for agent in &cluster.agents {
-        assert_eq!(attempts(&agent.url, &id), 1, "{} was restarted once", agent.name);
+        assert_eq!(agent.attempts(&id), 1, "{} was restarted once", agent.name);
     }
 }

@@ -151,7 +151,7 @@ fn a_named_address_is_no_way_round_a_root_of_trust() {
 fn a_repository_that_is_not_there_is_unreachable() {
     let machine = Machine::new(None);
     // A port that was free a moment ago: nobody answers there.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = crate::harness::free_ports(1)[0];
     machine.write_node(&format!("[repositories.release]\nurl = \"http://127.0.0.1:{port}/\"\n"));
     let unreachable = machine.pkg(&["available", "--json"]).expect(9);
     assert_eq!(unreachable.json()["type"], "urn:dcos-bits:repository-unreachable");

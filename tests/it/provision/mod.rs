@@ -83,8 +83,7 @@ package = {{ url = "{url}/packages/dcos-bits/{id}.tar.gz", sha256 = "{digest}" }
     /// Kills the master's Mesos; its helper starts it again.
     fn restart_master(&self) {
         let (pid, _) = self.cluster.master.mesos();
-        let process = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
-        rustix::process::kill_process(process, rustix::process::Signal::KILL).expect("the master can be killed");
+        self.cluster.master.kill_mesos();
         until("the master is back, with its agents", 60, || {
             let is_new = self.cluster.master.mesos().0 != pid;
             (is_new && !self.cluster.agent_ids().is_empty()).then_some(())

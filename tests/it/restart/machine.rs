@@ -204,7 +204,7 @@ pub(crate) fn gone(pid: u64) {
 
 /// A port that nobody listens on.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    crate::harness::free_ports(1)[0]
 }
 
 /// The interpreter itself: what a version manager puts in its place needs an environment that Mesos does not have.

@@ -51,7 +51,7 @@ fn a_task_lives_through_an_upgrade_a_killed_helper_and_a_rollback() {
     cluster.dcos(&["install", "module", "fizzbuzz--1.4.0"]).expect(6);
     assert_eq!(agent.packages(), set);
     assert_eq!(framework.task(), Some(task), "the same process through the rollback");
-    assert_eq!(cluster.agent_ids(), ids);
+    cluster.until_listed(&ids);
     assert_eq!(framework.states(), ["TASK_STARTING", "TASK_RUNNING"], "the framework was told nothing");
 }
 
@@ -97,5 +97,5 @@ fn a_master_that_is_away_is_not_the_new_sets_fault() {
         let status = helper(agent, &["status", "--json"]).json();
         (status["last_attempts"][0]["state"] == "confirmed").then_some(())
     });
-    assert_eq!(cluster.agent_ids(), ids);
+    cluster.until_listed(&ids);
 }
