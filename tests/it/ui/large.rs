@@ -216,14 +216,16 @@ fn goes_wrong(browser: &Browser, well: Answers) {
     fake.change(|answers| answers.refusal = None);
     browser.read("#link-text", "live", 30);
 
-    // Another master leads: the page goes where this one says.
+    // Another master leads: the page goes where this one says, but not while somebody gives an order.
     let leader = Fake::start(fake::cluster(40, 20));
+    browser.click("#halt");
     fake.change(|answers| {
         answers.who = json!({"role": "admin", "leads": false, "leader": leader.url});
         answers.refusal = Some((307, format!("{}/deploy/nodes", leader.url)));
     });
-    browser.read("#trouble", &format!("The master at {} leads now", leader.url), 20);
-    until("the page follows", 10, || (browser.url() == format!("{}/deploy/ui", leader.url)).then_some(()));
+    browser.read("#trouble", &format!("The master at {} leads now", leader.url), 30);
+    browser.press(ESCAPE);
+    until("the page follows", 30, || (browser.url() == format!("{}/deploy/ui", leader.url)).then_some(()));
     browser.read("#shown", "43 nodes", 20);
 
     // The network is gone, in the middle of everything.

@@ -3,12 +3,14 @@
 //! - [`browser`]: the browser, as a person uses it
 //! - [`fake`]: a master that is fake, with more nodes than fit on a machine
 //! - [`large`]: ten thousand nodes, hostile ones, and everything that goes wrong, over the fake
+//! - [`leader`]: three real masters, and a page that follows the one that leads
 //! - [`roles`]: who sees and does what, over `dcos-node`, by keyboard
 //! - [`upgrade`]: a real cluster is upgraded, and somebody watches
 
 mod browser;
 mod fake;
 mod large;
+mod leader;
 mod roles;
 mod upgrade;
 
