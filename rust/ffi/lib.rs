@@ -19,6 +19,8 @@ pub mod dispatch;
 pub mod guard;
 pub mod host;
 pub mod log;
+#[cfg(test)]
+mod messages_tests;
 pub mod parameters;
 mod problem;
 pub mod request;

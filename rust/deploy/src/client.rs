@@ -53,7 +53,7 @@ pub enum Directed {
 /// A client that can't be made.
 #[derive(Debug, thiserror::Error)]
 #[error("can't make an HTTP client")]
-pub struct ClientError(#[source] reqwest::Error);
+pub struct ClientError(#[source] pub(crate) reqwest::Error);
 
 impl NodeClient {
     /// A client; nodes are asked to report to `report_to`, and shown credentials where `trust` says so.

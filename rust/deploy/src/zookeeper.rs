@@ -85,3 +85,7 @@ impl ZooKeeperError {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "messages_tests.rs"]
+mod messages_tests;

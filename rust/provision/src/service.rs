@@ -93,8 +93,9 @@ impl Provisioning {
         // What can be refused without asking anybody is refused first.
         let add = admit::add(&inner.config, &request, &[], &[])?;
         inner.cluster.known(&add.group).await?;
-        inner.provider.check().await.map_err(|failure| provider_refused(&inner.config, &failure))?;
-        let machines = inner.provider.list().await.map_err(|failure| provider_refused(&inner.config, &failure))?;
+        inner.provider.check().await.map_err(|failure| refused_by(&inner.config.provider.name, &failure))?;
+        let machines =
+            inner.provider.list().await.map_err(|failure| refused_by(&inner.config.provider.name, &failure))?;
         let work = Work::Add(admit::add(&inner.config, &request, &machines, &operations)?);
         inner.begin(work, Vec::new(), (by, request.key), request.dry_run).await
     }
@@ -126,7 +127,8 @@ impl Provisioning {
             )
             .hint("wait for the deployment: `dcos deploy watch`"));
         }
-        let machines = inner.provider.list().await.map_err(|failure| provider_refused(&inner.config, &failure))?;
+        let machines =
+            inner.provider.list().await.map_err(|failure| refused_by(&inner.config.provider.name, &failure))?;
         let known = admit::Known { agents: &agents, machines: &machines, operations: &operations };
         let (remove, warnings) = admit::remove(&inner.config, &request, known, Timestamp::now())?;
         inner.begin(Work::Remove(remove), warnings, (by, None), request.dry_run).await
@@ -196,8 +198,8 @@ fn silent(detail: &str) -> Problem {
 }
 
 /// A provider's failure before anything was begun.
-fn provider_refused(config: &Config, failure: &Failure) -> Problem {
-    let text = format!("the provider `{}` refused: {}", config.provider.name, failure.detail);
+fn refused_by(provider: &str, failure: &Failure) -> Problem {
+    let text = format!("the provider `{provider}` refused: {}", failure.detail);
     match failure.reason {
         Reason::Denied => Problem::new(ExitCode::Refused, "provider-denied", text)
             .hint("give the master's machine credentials with the policy in docs/provisioning.md"),
@@ -425,3 +427,7 @@ impl Inner {
 #[cfg(test)]
 #[path = "service_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "messages_tests.rs"]
+mod messages_tests;

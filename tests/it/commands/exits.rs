@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use dcos_core::ExitCode;
+use dcos_core::attempt::AttemptState;
 use dcos_testkit::golden::Wrong;
 
 use super::fake_master::FakeMaster;
@@ -18,6 +19,15 @@ fn settled(outcome: &Outcome, replaced: &[(&str, &str)]) -> String {
     let mut text = outcome.to_string();
     for (from, to) in replaced {
         text = text.replace(from, to);
+    }
+    // What an archive is compressed to is not what these pages are about.
+    let digests: Vec<String> = text
+        .split(|letter: char| !letter.is_ascii_hexdigit())
+        .filter(|word| word.len() == 64)
+        .map(str::to_owned)
+        .collect();
+    for digest in digests {
+        text = text.replace(&digest, "DIGEST");
     }
     // Lines of progress begin with the time of day.
     let is_time = |word: &str| word.len() == 8 && word.bytes().filter(|byte| *byte == b':').count() == 2;
@@ -113,6 +123,25 @@ fn a_command_that_waits_says_last_what_is_running_now() {
 }
 
 #[test]
+fn a_command_that_waits_for_nobody_ends_with_9_and_says_that_it_goes_on() {
+    let arguments = ["--patience", "0", "deploy", "watch", "d7"];
+    let (outcome, text) = at("http://127.0.0.1:1", &arguments);
+    assert_eq!(outcome.code, Some(9), "{outcome}");
+    let mut wrong = Wrong::default();
+    wrong.compare_file("exits/watch.unreachable.txt", &text);
+    wrong.none();
+}
+
+#[test]
+fn a_machine_without_a_node_is_nothing_for_the_doctor() {
+    let outcome = dcos(&["doctor", "--node", "/nonexistent"]);
+    assert_eq!(outcome.code, Some(4), "{outcome}");
+    let mut wrong = Wrong::default();
+    wrong.compare_file("exits/doctor.no-node.txt", &settled(&outcome, &[]));
+    wrong.none();
+}
+
+#[test]
 fn the_doctor_says_of_each_ill_node_and_deployment_what_to_type() {
     let mut wrong = Wrong::default();
     for (name, state, node, code) in
@@ -124,6 +153,34 @@ fn the_doctor_says_of_each_ill_node_and_deployment_what_to_type() {
         wrong.compare_file(&format!("exits/doctor.{name}.txt"), &text);
     }
     wrong.none();
+}
+
+/// The reports of attempts that came to each end that there is, as a helper leaves them: each is named by its end.
+fn ended_attempts(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    for (place, state) in
+        [AttemptState::Cancelled, AttemptState::RolledBack, AttemptState::Lost, AttemptState::Unconfirmed]
+            .into_iter()
+            .enumerate()
+    {
+        let detail = match state {
+            AttemptState::Cancelled => "withdrawn: a halt stands",
+            AttemptState::RolledBack => "Mesos has ended: it exited with status 1",
+            AttemptState::Lost => {
+                "the previous set does not come up either: Mesos has ended: it was killed by signal 9"
+            }
+            _ => "it can't be told whether it is registered: the master does not answer",
+        };
+        let check =
+            serde_json::json!({"name": "registered", "answer": "cannot_tell", "detail": "the master does not answer"});
+        let report = serde_json::json!({
+            "attempt": state, "state": state, "detail": detail, "set": ["mesos--1.11.0"], "generation": 2,
+            "previous_generation": 1, "started_at": "1970-01-01T00:00:00Z", "changed_at": "1970-01-01T00:00:10Z",
+            "checks": if state == AttemptState::Unconfirmed { vec![check] } else { Vec::new() },
+            "log": if state == AttemptState::RolledBack { vec!["the module has no licence"] } else { Vec::new() },
+        });
+        std::fs::write(folder.join(format!("{place:020}-000000000000.json")), report.to_string()).unwrap();
+    }
 }
 
 #[test]
@@ -152,6 +209,18 @@ fn the_programs_of_a_machine_say_with_their_exit_codes_what_came_of_it() {
     run(Path::new(pkg), &["--node", used, "add", tools.to_str().unwrap()], &[]).expect(0);
     // What a first attempt would have made.
     std::fs::create_dir_all(machine.path("used/state")).unwrap();
+    // The same name with another content.
+    let other = {
+        std::fs::rename(&tools, machine.path("first.tar.gz")).unwrap();
+        let (tree, other) = (machine.path("tree"), machine.path("tools--2.1.tar.gz"));
+        std::fs::write(tree.join("share/tools"), b"another tool\n").unwrap();
+        let arguments = ["build", tree.to_str().unwrap(), "--output", other.to_str().unwrap()];
+        run(Path::new(pkg), &arguments, &[]).expect(0);
+        other.to_str().unwrap().to_owned()
+    };
+    let ended = text("ended.toml", &std::fs::read_to_string(node).unwrap().replace("/root\"", "/ended\""));
+    let ended = ended.as_str();
+    ended_attempts(&machine.path("ended/state/attempts"));
     let mut wrong = Wrong::default();
     for (program, code, arguments) in [
         (pkg, 0, &["--node", node, "list"][..]),
@@ -159,6 +228,7 @@ fn the_programs_of_a_machine_say_with_their_exit_codes_what_came_of_it() {
         (pkg, 2, &["--node", &typo, "list"]),
         (pkg, 3, &["--node", node, "add", &cut]),
         (pkg, 4, &["--node", node, "show", "mesos--1.11.0"]),
+        (pkg, 5, &["--node", used, "add", &other]),
         (pkg, 9, &["--node", &unreachable, "available"]),
         (helper, 0, &["--node", node, "status"]),
         (helper, 2, &["--node", &typo, "status"]),
@@ -166,6 +236,10 @@ fn the_programs_of_a_machine_say_with_their_exit_codes_what_came_of_it() {
         (helper, 4, &["--node", node, "run", "--set", "mesos--1.11.0"]),
         (helper, 3, &["--node", used, "run", "--set", "tools--2.1"]),
         (helper, 4, &["--node", used, "watch"]),
+        (helper, 5, &["--node", ended, "watch", "cancelled"]),
+        (helper, 6, &["--node", ended, "watch", "rolled_back"]),
+        (helper, 7, &["--node", ended, "watch", "lost"]),
+        (helper, 9, &["--node", ended, "watch", "unconfirmed"]),
         (server, 0, &["--help"]),
         (server, 2, &["serve", "--node", &typo]),
         (server, 2, &["serve", "--node", node, "--role", "master"]),

@@ -3,6 +3,7 @@
 //!
 //! A new value does not compile before it has an example here: each table is the `match` over its enum, too.
 
+mod bare;
 mod names;
 mod node;
 mod repository;
@@ -48,7 +49,12 @@ impl Page {
 
     /// The message of a value, as the program that meets it prints it.
     fn add(&mut self, pattern: &str, error: impl Into<Problem>) {
-        let problem = error.into();
+        let mut problem: Problem = error.into();
+        // Which task of this process it was differs from run to run.
+        if let Some((before, after)) = problem.detail.split_once(": task ") {
+            problem.detail =
+                format!("{before}: task N{}", after.trim_start_matches(|letter: char| letter.is_ascii_digit()));
+        }
         // `Told(StoreError::Io { .. })` is `Io`; what is no path is a title as it is.
         let variant = pattern.rsplit_once("::").map(|(_, variant)| variant);
         let title = variant.and_then(|variant| variant.split(['{', '(', ')', ' ']).next()).unwrap_or(pattern);

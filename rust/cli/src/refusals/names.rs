@@ -7,11 +7,11 @@ use std::path::Path;
 use dcos_testkit::golden::Wrong;
 
 /// The crates whose problems somebody is told.
-const CRATES: [&str; 11] =
+pub(super) const CRATES: [&str; 11] =
     ["api", "cli", "config", "core", "deploy", "ffi", "provision", "repo", "restart", "store", "provider-ec2"];
 
 /// Every source below `folder` that is no test.
-fn sources(folder: &Path, texts: &mut Vec<String>) {
+pub(super) fn sources(folder: &Path, texts: &mut Vec<String>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
