@@ -209,10 +209,7 @@ async fn status(client: &Client, format: Format, which: Which) -> Result<ExitCod
                 status.running_now, status.next
             ),
         };
-        for halt in &status.halts {
-            let by = halt.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
-            text.push_str(&format!("\nhalt {}{by} since {}: {}", halt.id, halt.at, halt.reason));
-        }
+        text.push_str(&summary::below_the_line(short.as_ref(), &status.halts));
         text
     });
     Ok(ExitCode::Done)

@@ -18,6 +18,16 @@ pub(super) fn text(plan: &DeploymentPlan) -> String {
         let rows: Vec<Vec<String>> = concerned.iter().map(|node| row(node)).collect();
         text.push_str(&table(&["WAVE", "NODE", "ROLE", "SWAPPED", "TO FETCH", "TASKS LOST", "ABSENCE"], &rows));
     }
+    let mut notes: Vec<(&str, &str, usize)> = Vec::new();
+    for (node, said) in concerned.iter().flat_map(|node| node.notes.iter().map(|said| (&node.node, said))) {
+        match notes.iter_mut().find(|(known, ..)| known == said) {
+            Some((.., nodes)) => *nodes += 1,
+            None => notes.push((said, node, 1)),
+        }
+    }
+    for (said, first, nodes) in notes {
+        text.push_str(&format!("{}\n", summary::note(said, first, nodes)));
+    }
     if !alone.is_empty() {
         text.push('\n');
     }
@@ -75,11 +85,32 @@ pub(super) fn swaps(from: &PackageSet, to: &PackageSet) -> String {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::swaps;
+    use super::{swaps, text};
     use dcos_core::PackageSet;
+    use serde_json::json;
 
     fn set(ids: &[&str]) -> PackageSet {
         ids.iter().map(|id| id.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_nodes_say_of_their_new_set_stands_in_the_plan_once() {
+        let node = |name: &str, notes: &[&str]| {
+            json!({"node": name, "role": "agent", "group": "agents", "from": ["mesos--1.10.0"], "to": ["mesos--1.11.0"],
+                "fetch": [], "wave": 0, "notes": notes})
+        };
+        let plan = |notes: [&[&str]; 3]| {
+            let nodes = [node("a:1", notes[0]), node("b:1", notes[1]), node("c:1", notes[2])];
+            text(
+                &serde_json::from_value(json!({"change": {"upgrade": {"mesos": "1.11.0"}}, "strategy": {},
+                "waves": [["a:1", "b:1", "c:1"]], "nodes": nodes}))
+                .unwrap(),
+            )
+        };
+        let said = plan([&["no way back: x"], &["no way back: x"], &["no way back: y"]]);
+        let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("note: ")).collect();
+        assert_eq!(lines, ["note: a:1 and 1 more: no way back: x", "note: c:1: no way back: y"]);
+        assert!(!plan([&[], &[], &[]]).contains("note: "));
     }
 
     #[test]

@@ -60,6 +60,15 @@ pub(super) fn short(text: &str, most: usize) -> String {
     }
 }
 
+/// What a node said of its new set that does not forbid it, and how many others said the same.
+pub(super) fn note(text: &str, first: &str, nodes: usize) -> String {
+    let others = match nodes {
+        0 | 1 => String::new(),
+        _ => format!(" and {} more", nodes - 1),
+    };
+    format!("note: {first}{others}: {text}")
+}
+
 /// `1 node`, `3 nodes`.
 pub(super) fn count(number: usize) -> String {
     if number == 1 { "1 node".to_owned() } else { format!("{number} nodes") }
@@ -247,11 +256,22 @@ pub(super) fn status_line(deployment: &DeploymentSummary, cluster: Option<&Clust
     )
 }
 
+/// What stands below that line, each on one of its own: what nodes said of their new sets, and the halts.
+pub(super) fn below_the_line(deployment: Option<&DeploymentSummary>, halts: &[Halt]) -> String {
+    let notes = deployment.into_iter().flat_map(|deployment| &deployment.notes);
+    let notes = notes.map(|said| format!("\n{}", note(&said.text, &said.first, said.nodes)));
+    let halts = halts.iter().map(|halt| {
+        let by = halt.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+        format!("\nhalt {}{by} since {}: {}", halt.id, halt.at, halt.reason)
+    });
+    notes.chain(halts).collect()
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 pub(super) mod tests {
-    use super::{outcome, running_now, status_line, waiting_for};
-    use dcos_api::types::deploy::{ClusterNodes, DeploymentSummary};
+    use super::{below_the_line, outcome, running_now, status_line, waiting_for};
+    use dcos_api::types::deploy::{ClusterNodes, DeploymentSummary, NoteSummary};
     use dcos_core::ExitCode;
     use serde_json::{Value, json};
 
@@ -308,6 +328,20 @@ pub(super) mod tests {
             "d-1 upgrade to mesos 1.11.0: done · running now: mesos--1.11.0 on 1 of 1 node · waiting for: nothing · \
              next: `dcos deploy nodes`"
         );
+    }
+
+    #[test]
+    fn what_nodes_said_of_their_new_sets_and_halts_stand_below() {
+        let mut deployment = upgrade("halted", &[("a:1", "waiting"), ("b:1", "waiting")]);
+        let text = "once the agent has run with this set, generation 1 would not accept its checkpoint".to_owned();
+        deployment.notes = vec![NoteSummary { text, nodes: 2, first: "a:1".to_owned() }];
+        let halt = json!({"id": "h1", "reason": "errors", "by": "monitor", "at": "1970-01-01T00:00:00Z"});
+        assert_eq!(
+            below_the_line(Some(&deployment), &[serde_json::from_value(halt).unwrap()]),
+            "\nnote: a:1 and 1 more: once the agent has run with this set, generation 1 would not accept its checkpoint\
+             \nhalt h1 by monitor since 1970-01-01T00:00:00Z: errors"
+        );
+        assert_eq!(below_the_line(None, &[]), "");
     }
 
     #[test]
