@@ -272,6 +272,12 @@ fn elsewhere(app: &App, uri: &Uri) -> Option<Response> {
 
 /// Pings and pulses come by the second and change nothing that lasts, so they are logged where somebody looks for them.
 fn log(route: &Route, principal: &Principal, asked: &(Method, String), begun: Instant, response: &Response) {
+    let heartbeat = matches!(route.operation, Operation::Deploy(Deploy::Ping | Deploy::Pulse));
+    let unnoted = heartbeat && response.status().is_success();
+    // Thousands a second, and nearly always for nobody.
+    if unnoted && !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
     let (method, path) = asked;
     let status = response.status().as_u16();
     let by = principal.0.as_deref().unwrap_or("nobody");
@@ -282,8 +288,7 @@ fn log(route: &Route, principal: &Principal, asked: &(Method, String), begun: In
     // What callers chose must not look like a line of its own.
     let said = said.replace(char::is_control, " ");
     let took = begun.elapsed().as_millis();
-    let heartbeat = matches!(route.operation, Operation::Deploy(Deploy::Ping | Deploy::Pulse));
-    if heartbeat && response.status().is_success() {
+    if unnoted {
         tracing::debug!("{method} {path} by {by}: {status} in {took} ms{said}");
     } else {
         tracing::info!("{method} {path} by {by}: {status} in {took} ms{said}");

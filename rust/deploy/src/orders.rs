@@ -335,7 +335,8 @@ fn keep(desk: &mut Desk, change: Keep) -> Result<Outcome, Problem> {
     Ok(Outcome::Done)
 }
 
-/// A ping only hastens a poll: what it says is not believed.
+/// A ping only hastens a poll: what it says is not believed. One that says what is known already hastens nothing, so that
+/// a node that tells of itself all the time is asked no more often than the others.
 fn pinged(rollouts: &mut Rollouts, desk: &mut Desk, ping: &Ping, now: Now) -> Result<Outcome, Problem> {
     let unknown = || {
         let text = format!("no deployment knows an attempt `{}` of {}", ping.attempt, ping.node);
@@ -355,7 +356,8 @@ fn pinged(rollouts: &mut Rollouts, desk: &mut Desk, ping: &Ping, now: Now) -> Re
     if tried == 0 || tried > u64::from(member.tries) {
         return Err(unknown());
     }
-    if member.attempt.as_deref() == Some(ping.attempt.as_str()) && member.stage.is_in_flight() {
+    let is_news = member.stage != Stage::Watching(ping.state);
+    if is_news && member.attempt.as_deref() == Some(ping.attempt.as_str()) && member.stage.is_in_flight() {
         rollout.members.edit(index).work.due = now.mono;
         rollout::advance(rollout, desk, now);
     }

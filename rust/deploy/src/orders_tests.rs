@@ -347,6 +347,13 @@ fn a_ping_hastens_a_poll_and_is_not_believed() {
     assert_eq!(bench.order(ping("d1-0-1", "a0:5051")), Some(Ok(Outcome::Done)));
     assert_eq!(bench.open("Status"), ["a0:5051"]);
     assert_eq!(bench.node("a0:5051").state, NodeState::Restarting);
+    bench.says("a0:5051", AttemptState::Watching);
+    let Order::Ping(known) = ping("d1-0-1", "a0:5051") else { panic!("not a ping") };
+    let known = Ping { state: AttemptState::Watching, ..known };
+    assert_eq!(bench.order(Order::Ping(known)), Some(Ok(Outcome::Done)));
+    assert!(bench.open("Status").is_empty(), "what is known already hastens nothing");
+    bench.order(ping("d1-0-1", "a0:5051"));
+    assert_eq!(bench.open("Status"), ["a0:5051"]);
 }
 
 #[test]
