@@ -1,6 +1,6 @@
 //! The refusals that are no value of an enum, word by word in `tests/golden/refusals/bare.txt`.
 //!
-//! They are found where they are written: every `Problem::new` of every crate, with the sentences it is made of and the hints
+//! They are found where they are written: every `Problem::new` of every crate, and what crates call in its place, with the sentences it is made of and the hints
 //! that follow it. So none can be added, changed or dropped without a line of the file changing, and none has to be listed. What
 //! is filled in at run time stands in braces, as in the source.
 
@@ -11,7 +11,8 @@ use dcos_testkit::golden::Wrong;
 
 use super::names::{CRATES, sources};
 
-const CALL: &str = "Problem::new(";
+/// What makes a problem: itself, and what crates have for theirs. `unavailable` of the controller says no code.
+const CALLS: [&str; 4] = ["Problem::new(", "refusal(", "problem(", "unavailable("];
 
 /// The end of the string literal that `text` begins with, its quotes included.
 fn end_of_literal(text: &str) -> usize {
@@ -76,8 +77,11 @@ fn bound<'a>(before: &'a str, name: &str) -> Option<&'a str> {
 /// The refusals that a source makes, each a block of lines.
 fn refusals(text: &str) -> Vec<String> {
     let mut blocks = Vec::new();
-    for (at, _) in text.match_indices(CALL) {
-        let mut rest = &text[at + CALL.len()..];
+    let calls = CALLS.iter().flat_map(|call| text.match_indices(call));
+    for (at, call) in
+        calls.filter(|(at, _)| !text[..*at].ends_with(|it: char| it == '.' || it == '_' || it.is_alphanumeric()))
+    {
+        let mut rest = &text[at + call.len()..];
         let mut arguments = Vec::new();
         while !rest.starts_with(')') && !rest.is_empty() {
             let argument = upto(rest, &[',', ')']);
@@ -86,8 +90,14 @@ fn refusals(text: &str) -> Vec<String> {
             arguments.push(argument.trim());
         }
         arguments.retain(|argument| !argument.is_empty());
-        let [code, name, detail] = arguments[..] else {
-            panic!("a problem is made of three things, and this of {}: {arguments:?}", arguments.len())
+        let (code, name, detail) = match arguments[..] {
+            [code, name, detail] if call == CALLS[0] || code.contains("Code::") => (code, name, detail),
+            [name, detail] if call == "unavailable(" && name.starts_with('"') => {
+                ("ExitCode::Unreachable", name, detail)
+            }
+            // A function of the same name, or what makes problems of an enum, which have pages of their own.
+            _ if call != CALLS[0] => continue,
+            _ => panic!("a problem is made of three things, and this of {}: {arguments:?}", arguments.len()),
         };
         let is_word = detail.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         let detail = Some(detail).filter(|_| is_word).and_then(|word| bound(&text[..at], word)).unwrap_or(detail);
@@ -125,12 +135,15 @@ fn a_refusal_is_found_with_its_sentence_and_its_hints() {
             .hint("say \"even\"")
             .hint(format!("or {}", list(","))))
         Problem::new(code, name, error.to_string())
+        self.problem(ExitCode::Usage, "of-another", text);
+        unavailable("not-leading", "nobody leads".to_owned())
     "#;
     assert_eq!(
         refusals(source),
         [
             "# too-odd: ExitCode::Refused\n`{id}` is ({}, {})\nhint: say \"even\"\nhint: or {} | ,\n",
-            "# {name}: code\n{error.to_string()}\n"
+            "# {name}: code\n{error.to_string()}\n",
+            "# not-leading: ExitCode::Unreachable\nnobody leads\n"
         ]
     );
 }
