@@ -178,8 +178,10 @@ pub struct CareRequest {
     pub callback: Option<String>,
 }
 
-/// `POST /pkg/gc`: remove what nothing needs any more.
+/// `POST /pkg/gc`: remove what nothing needs any more. A field that is not known is refused, though it may come from a newer
+/// release: a `dry_run` that was misspelt must not remove anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct GcRequest {
     /// Only say what would go.
     #[serde(default)]

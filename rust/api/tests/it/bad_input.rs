@@ -25,6 +25,7 @@ async fn a_body_of_another_shape_is_422_and_says_what_is_missing() {
         ("/restart/go", "{}", "missing field `ticket`"),
         ("/restart/go", "[1]", "invalid type: sequence, expected struct GoRequest"),
         ("/pkg/gc", "[]", "invalid type: sequence"),
+        ("/pkg/gc", r#"{"dryrun":true}"#, "unknown field `dryrun`"),
         ("/pkg/fetch", r#"{"packages":[{"id":"no-version"}]}"#, "`<name>--<version>` is needed"),
         ("/pkg/fetch", r#"{"packages":[]}"#, "names 1 to 1000 packages"),
         ("/pkg/validate", r#"{"set":"mesos--1.11.0"}"#, "expected a sequence"),
