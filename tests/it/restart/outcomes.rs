@@ -107,6 +107,11 @@ fn a_damaged_journal_stops_restarts_and_not_mesos() {
     until("it is started again", 30, || machine.running().filter(|(new, _)| *new != pid));
     machine.helper(&["resume"]).expect(3);
     machine.helper(&["resume", "--discard"]).expect(0);
+    std::fs::write(machine.state("journal.json"), "{\"format\": 8}").unwrap();
+    machine.helper(&["resume", "--discard"]).expect(0);
+    let discarded = |name: &str| std::fs::read_to_string(machine.state(name)).unwrap();
+    assert!(discarded("journal-discarded.json").contains('7'), "what was discarded first is kept");
+    assert!(discarded("journal-discarded-2.json").contains('8'));
     machine.restart(NEW, &[]).expect(0);
     let kept = machine.helper(&["resume", "--discard"]).expect(3);
     assert!(kept.stderr.contains("can be used; it is kept"), "{kept}");

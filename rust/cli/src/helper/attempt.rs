@@ -130,7 +130,6 @@ struct Discarded {
 
 /// Moves a journal that can't be used aside.
 pub(super) fn discard(format: Format, place: &Place) -> Result<ExitCode, Problem> {
-    const ASIDE: &str = "journal-discarded.json";
     let _lock = Lock::wait(&place.state("journal.lock"))?;
     match Journal::read(&*place.store, &place.node.name()) {
         Ok(None) => Err(Problem::new(ExitCode::NotFound, "no-journal", "there is no journal to discard")),
@@ -140,13 +139,25 @@ pub(super) fn discard(format: Format, place: &Place) -> Result<ExitCode, Problem
         }
         Err(_) => {
             let bytes = place.store.read_state(journal::NAME)?.unwrap_or_default();
-            place.store.write_state(ASIDE, &bytes)?;
+            let aside = aside(place)?;
+            place.store.write_state(&aside, &bytes)?;
             place.store.remove_state(journal::NAME)?;
-            let moved_to = place.state(ASIDE).display().to_string();
+            let moved_to = place.state(&aside).display().to_string();
             format.print(&Discarded { moved_to }, |it| format!("the journal was moved to `{}`", it.moved_to));
             Ok(ExitCode::Done)
         }
     }
+}
+
+/// A name that no journal was moved to before: what was discarded is what somebody may still have to look into.
+fn aside(place: &Place) -> Result<String, Problem> {
+    let mut name = "journal-discarded.json".to_owned();
+    let mut number = 1;
+    while place.store.read_state(&name)?.is_some() {
+        number += 1;
+        name = format!("journal-discarded-{number}.json");
+    }
+    Ok(name)
 }
 
 /// Tells each change of an attempt's state on stderr, and its end on stdout.
