@@ -4,9 +4,11 @@ So what the tests run is what the Dockerfile says, and not a second list of it t
 """
 
 import json
+import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -205,6 +207,9 @@ class Container:
                               check=False).returncode == 0
 
     def kill(self):
-        """Ends all of it."""
-        self.process.kill()
-        self.process.wait()
+        """Ends all of it: PID 1, and with that what it started. Killing what waits for it would leave it to itself, for
+        who has changed the account is not killed with its parent."""
+        leader = self.leader()
+        if leader is not None:
+            os.kill(int(leader), signal.SIGKILL)
+        self.process.wait(20)
