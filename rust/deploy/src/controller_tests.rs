@@ -181,6 +181,16 @@ fn failures_count_over_the_whole_deployment() {
 }
 
 #[test]
+fn a_deployment_within_its_budget_ends_well_and_says_what_failed() {
+    let mut bench = Bench::restarting(0, 3, r#"{"waves":[1,"100%"],"max_failures":1,"max_unavailable":2}"#);
+    bench.succeeds("a0:5051");
+    bench.falls_back("a1:5051");
+    bench.succeeds("a2:5051");
+    let shown = bench.shown();
+    assert_eq!((shown.state, shown.reason.as_str()), (DeploymentState::Done, "2 nodes have the new set, 1 failed"));
+}
+
+#[test]
 fn nodes_that_are_away_for_good_use_up_what_may_be_away() {
     let json = r#"{"waves":["100%"],"max_failures":9,"max_unavailable":2}"#;
     let mut bench = Bench::restarting(0, 5, json);

@@ -4,8 +4,9 @@ use dcos_api::types::deploy::DeploymentCommand::Rollback;
 use dcos_api::types::deploy::DeploymentState;
 use dcos_core::Role;
 
-use super::{WayBack, way_back};
+use super::{HINT, WayBack, findings, way_back};
 use crate::bench::{Bench, set};
+use crate::plan::{Left, Planned};
 use crate::view;
 
 fn of(demands: &[&str], from: &str, to: &str) -> WayBack {
@@ -47,6 +48,33 @@ fn a_registry_that_says_nothing_is_in_the_way_only_where_it_could_be() {
     for (from, to) in [("1.11.0", "1.8.1"), ("1.12.0", "1.11.0")] {
         assert!(matches!(way(from, to), WayBack::Unknown(why) if why.contains("connection refused")), "{from} {to}");
     }
+}
+
+#[test]
+fn a_plan_is_told_which_of_its_masters_may_not_go_back() {
+    let planned = |node: &str, role: Role, (from, to): (&str, &str)| Planned {
+        node: node.to_owned(),
+        url: format!("http://{node}"),
+        role,
+        group: "g".to_owned(),
+        from: set(from, role),
+        to: set(to, role),
+        fetch: Vec::new(),
+        left: None,
+    };
+    let (back, forth) = (("1.11.0", "1.10.0"), ("1.10.0", "1.11.0"));
+    let pinned = Left { reason: "pinned".to_owned(), late: false };
+    let nodes = [
+        planned("m0", Role::Master, back),
+        planned("m1", Role::Master, forth),
+        planned("a0", Role::Agent, back),
+        Planned { left: Some(pinned), ..planned("m2", Role::Master, back) },
+    ];
+    let found = findings(&nodes, &Ok(vec!["SOMETHING_NEW".to_owned()]));
+    let [finding] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((finding.code.as_str(), finding.hint.as_deref()), ("registry-capability", Some(HINT)));
+    assert!(finding.message.starts_with("m0: the masters' registry demands the capability"), "{}", finding.message);
+    assert_eq!(findings(&nodes, &Ok(vec!["AGENT_DRAINING".to_owned()])), []);
 }
 
 /// A master and an agent that are through, and are to go back.
