@@ -224,8 +224,9 @@ class Machine:
         return found
 
     def enter(self):
-        """The command that runs another one on the machine."""
-        return ["nsenter", "--target", str(self.leader), "--pid", "--mount", "--"]
+        """The command that runs another one on the machine: below its root, which is not that of its mounts where the tests
+        themselves run below another one."""
+        return ["nsenter", "--target", str(self.leader), "--pid", "--mount", "--root", "--wd", "--"]
 
     def inside(self, program, *arguments, expect=None):
         """Runs one of the node's own programs on the machine, as a person there would."""
