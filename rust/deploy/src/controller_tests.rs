@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use dcos_api::types::deploy::{DeploymentState, NodeState, Targets};
+use dcos_api::types::deploy::{DeploymentCommand, DeploymentState, NodeState, Targets};
 use dcos_core::Role;
 use dcos_core::attempt::AttemptState;
 
@@ -340,6 +340,19 @@ fn an_agent_that_is_registered_and_silent_is_no_dead_one() {
     }
     assert_eq!(bench.node("a0:5051").state, NodeState::Failed);
     assert!(bench.shown().reason.contains("a0:5051 could not be started within 100 s: connection refused"));
+}
+
+#[test]
+fn time_during_which_nothing_may_start_counts_against_nobody() {
+    let mut bench = Bench::restarting(0, 1, r#"{"node_timeout":100}"#);
+    bench.answer("a0:5051", Answer::Begun(Err(silent())));
+    bench.command(DeploymentCommand::Pause).unwrap();
+    bench.pass(500);
+    bench.command(DeploymentCommand::Start).unwrap();
+    bench.pass(10);
+    assert_eq!(bench.open("Begin"), ["a0:5051"], "{:?}", bench.node("a0:5051"));
+    bench.succeeds("a0:5051");
+    assert_eq!(bench.shown().state, DeploymentState::Done);
 }
 
 #[test]
