@@ -7,6 +7,7 @@
 //! - [`started`]: generated configs start master and agent, which then say that they have these flags
 //! - [`sampled`]: any options that are accepted make a config that Mesos can read
 //! - [`checkpoint`]: the predictor of checkpoint compatibility, against restarted agents; [`matrix`]: its cases
+//! - [`quorum`]: what a master that ZooKeeper elects must be told
 //! - [`commands`]: `dcos config options` and `diff`
 //! - [`process`]: a Mesos of these tests
 
@@ -15,6 +16,7 @@ mod commands;
 mod flags;
 mod matrix;
 mod process;
+mod quorum;
 mod sampled;
 mod started;
 

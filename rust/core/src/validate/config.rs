@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Findings, NodeFacts, SetFacts};
 use crate::id::PackageId;
-use crate::role::Kind;
+use crate::role::{Kind, Role};
 
 /// Variables that the node renders from its own facts or from the set's packages: nobody else sets them.
 pub const HOST_VARIABLES: [&str; 15] = [
@@ -43,6 +43,28 @@ pub(super) fn check(set: &SetFacts, node: &NodeFacts, findings: &mut Findings) {
         }
     }
     environment(set, findings);
+    registry(set, node, findings);
+}
+
+/// A master that ZooKeeper elects ends at once unless it is told how many must agree on the registry that it shares with the
+/// others. Which masters are elected so is said by node files, so whoever makes a config can't know.
+fn registry(set: &SetFacts, node: &NodeFacts, findings: &mut Findings) {
+    let Some((id, config)) = set.config().filter(|(_, config)| config.role == Role::Master) else { return };
+    if node.role != Some(Role::Master) || !node.zookeeper {
+        return;
+    }
+    let said: BTreeMap<&str, &str> = set
+        .local()
+        .flat_map(|(_, local)| &local.pkginfo.environment)
+        .chain(&config.environment)
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    if !said.contains_key("MESOS_QUORUM") && said.get("MESOS_REGISTRY") != Some(&"in_memory") {
+        let message =
+            format!("`{id}` has no `quorum`, and the node file names ZooKeeper (`zk`): this master would not start");
+        let hint = "say in the options of its group how many masters must agree, more than half of them: `quorum = 2` for three";
+        findings.problem("no-quorum", [id], message, Some(hint));
+    }
 }
 
 fn environment(set: &SetFacts, findings: &mut Findings) {

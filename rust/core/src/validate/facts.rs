@@ -98,6 +98,8 @@ pub struct NodeFacts {
     pub leave: bool,
     /// The node is in this set already, or goes back to it: what was revoked since is noted, not held against it.
     pub back: bool,
+    /// Its node file names an ensemble of ZooKeeper, by which masters are elected.
+    pub zookeeper: bool,
     /// What an agent of it finds when it starts again; `None` if it finds nothing, and then nothing is judged by it.
     pub agent: Option<AgentFacts>,
 }

@@ -10,7 +10,7 @@ use crate::config::MesosConfig;
 use crate::pkginfo::PkgInfo;
 use crate::role::Role;
 
-const NODE: NodeFacts = NodeFacts { role: Some(Role::Agent), leave: false, back: false, agent: None };
+const NODE: NodeFacts = NodeFacts { role: Some(Role::Agent), leave: false, back: false, zookeeper: false, agent: None };
 
 fn package(pkginfo: &str, paths: &[&str]) -> PackageFacts {
     let pkginfo = PkgInfo::parse(pkginfo).unwrap();
@@ -196,6 +196,27 @@ fn each_rule_about_the_configuration_has_a_case() {
     }
     let twice = FIZZBUZZ.replace("\"fizzbuzz\"", "\"buzzfizz\"").replace("lib/", "libexec/");
     assert_eq!(codes(&with(package(&twice, &[])), &NODE), ["module-provided-twice"]);
+}
+
+#[test]
+fn a_master_that_zookeeper_elects_needs_a_quorum() {
+    let elected = NodeFacts { role: Some(Role::Master), zookeeper: true, ..NODE };
+    let of = |environment: &str| {
+        let text = CONFIG.replace("\"agent\"", "\"master\"").replace(r#""MESOS_RESOURCES":"cpus:1""#, environment);
+        with_config(&text)
+    };
+    let found = |set: &SetFacts, node: &NodeFacts| codes(set, node).contains(&"no-quorum".to_owned());
+    assert!(found(&of(""), &elected));
+    assert!(found(&of(r#""MESOS_REGISTRY":"replicated_log""#), &elected));
+    // Harmless: who is told, who shares no registry, who is alone, and who is no master.
+    assert!(!found(&of(r#""MESOS_QUORUM":"2""#), &elected));
+    assert!(!found(&of(r#""MESOS_REGISTRY":"in_memory""#), &elected));
+    assert!(!found(&of(""), &NodeFacts { zookeeper: false, ..elected.clone() }));
+    assert!(!found(&good(), &NodeFacts { zookeeper: true, ..NODE }));
+    // A package may say it as well.
+    let mut set = of("");
+    set.packages.push(plain("a", r#","environment":{"MESOS_QUORUM":"2"}"#, &[]));
+    assert!(!found(&set, &elected));
 }
 
 #[test]

@@ -71,10 +71,11 @@ impl Store {
     fn validate_to(&self, set: &PackageSet, way: Way) -> Result<(Report, SetFacts), StoreError> {
         let facts = gather(self, set)?;
         let role = self.node().map(|node| node.config.role);
+        let zookeeper = self.node().is_some_and(|node| node.config.mesos.zk.is_some());
         // An active set that can't be read excuses nothing, and is for others to complain about.
         let back = way.back || matches!(self.active(), Ok(Some(active)) if active.set == *set);
         let agent = if way.any_checkpoint { None } else { agent(self)? };
-        let node = NodeFacts { role, leave: way.leave, back, agent };
+        let node = NodeFacts { role, leave: way.leave, back, zookeeper, agent };
         Ok((validate::validate(&facts, &node), facts))
     }
 
