@@ -162,6 +162,21 @@ fn towards(to: Option<&Path>) -> String {
     to.map(|to| format!(" to `{}`", to.display())).unwrap_or_default()
 }
 
+/// What helps where the operating system refused; nothing where only the reason itself can tell.
+const fn refusal_hint(kind: io::ErrorKind) -> Option<&'static str> {
+    match kind {
+        io::ErrorKind::PermissionDenied => Some("run it as root, whom the store belongs to"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("make room on that file system: `dcos-pkg gc` removes the packages that no generation needs")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            Some("mount that file system writable; the kernel's log says why it is not")
+        }
+        io::ErrorKind::NotADirectory => Some("`--root DIR` or `DCOS_ROOT` names the directory of the store"),
+        _ => None,
+    }
+}
+
 fn first_problems(report: &Report) -> String {
     report.problems.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ")
 }
@@ -252,7 +267,9 @@ impl StoreError {
             Self::NoHelper(_) => one("put `dcos-bits` into the set"),
             Self::StateName(_) => one("a plain name without `/` is needed"),
             Self::Unbuildable { .. } => one("docs/module.md says what such a directory has in it"),
-            Self::Io { .. } | Self::Source { .. } => Vec::new(),
+            Self::Io { source, .. } | Self::Source { source, .. } => {
+                refusal_hint(source.kind()).map_or_else(Vec::new, one)
+            }
         }
     }
 }

@@ -253,3 +253,19 @@ fn the_programs_of_a_machine_say_with_their_exit_codes_what_came_of_it() {
     }
     wrong.none();
 }
+
+#[test]
+fn a_mistyped_path_of_an_archive_or_a_store_is_said_to_lead_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let pkg = |arguments: &[&str]| run(Path::new(env!("CARGO_BIN_EXE_dcos-pkg")), arguments, &[]);
+    let (store, archive) = (path("no-store"), path("fizzbuzz--1.2.0.tar.gz"));
+    let outcome = pkg(&["--root", &path("store"), "add", &archive]).expect(4);
+    assert!(outcome.stderr.contains(&format!("could not open the file `{archive}`")), "{outcome}");
+    let outcome = pkg(&["--root", &store, "list"]).expect(0);
+    assert_eq!(
+        outcome.stderr.trim_end(),
+        format!("note: there is no store at `{store}` yet; `--root DIR` names another")
+    );
+    assert!(!Path::new(&store).exists(), "whoever only looks makes nothing");
+}

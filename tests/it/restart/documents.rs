@@ -55,6 +55,8 @@ fn each_command_prints_what_its_example_shows() {
         (journal["closed"] == true).then_some(())
     });
     std::fs::write(machine.state("journal.json"), "{").unwrap();
+    // Who only looks at the code has to see that this node is restarted no more.
+    machine.helper(&["status"]).expect(7);
     alike("discard", &machine.helper(&["resume", "--discard", "--json"]).expect(0).json());
     alike("stop", &machine.helper(&["stop", "--mesos", "--json"]).expect(0).json());
 }

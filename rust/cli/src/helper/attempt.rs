@@ -104,7 +104,8 @@ pub(super) fn watch(format: Format, place: &Place, attempt: Option<String>) -> R
 pub(super) fn status(format: Format, place: &Place) -> Result<ExitCode, Problem> {
     let status = place.restart().status()?;
     format.print(&status, render_status);
-    Ok(ExitCode::Done)
+    // Nothing restarts this node until the journal is dealt with.
+    Ok(if status.problem.is_some() { ExitCode::NeedsPerson } else { ExitCode::Done })
 }
 
 /// Makes sure that somebody goes on with what the journal names.

@@ -23,7 +23,7 @@ struct Present<'a> {
 }
 
 pub(super) fn add(format: Format, place: &Place, file: &Path, sha256: Option<Sha256>) -> Result<ExitCode, Problem> {
-    let added = place.store.add_file(file, sha256)?;
+    let added = place.store.add_file(file, sha256).map_err(|error| absent(error, file))?;
     let present = Present { id: &added.id, sha256: added.sha256, size: added.size, already: added.already };
     format.print(&present, |present| {
         let id = present.id;
@@ -34,6 +34,18 @@ pub(super) fn add(format: Format, place: &Place, file: &Path, sha256: Option<Sha
         }
     });
     Ok(ExitCode::Done)
+}
+
+/// A mistyped name of a file is no failure of the store.
+fn absent(error: StoreError, file: &Path) -> Problem {
+    match &error {
+        StoreError::Io { path, source, .. } if path == file && source.kind() == std::io::ErrorKind::NotFound => {
+            Problem::new(ExitCode::NotFound, "no-such-file", Problem::chain(&error)).hint(
+                "name an archive: `NAME--VERSION.tar.gz` or `.tar.zst`; `dcos-pkg fetch ID` gets one from a repository",
+            )
+        }
+        _ => error.into(),
+    }
 }
 
 pub(super) fn activate(

@@ -8,7 +8,7 @@ use dcos_store::StoreError;
 use indicatif::HumanBytes;
 
 use super::place::Place;
-use crate::output::{Format, table};
+use crate::output::{Format, say, table};
 
 /// What others read of the active generation.
 pub(super) fn described(generation: Generation) -> Active {
@@ -26,7 +26,15 @@ pub(super) fn not_here(error: StoreError) -> Problem {
     problem
 }
 
+/// An empty table is the truth of a store that is not there, and not what a mistyped path should look like.
+fn note_absent(place: &Place) {
+    if !place.store.root().exists() {
+        say(&format!("note: there is no store at `{}` yet; `--root DIR` names another", place.store.root().display()));
+    }
+}
+
 pub(super) fn list(format: Format, place: &Place) -> Result<ExitCode, Problem> {
+    note_absent(place);
     let packages: Vec<LocalPackage> = place
         .store
         .list()?
@@ -145,6 +153,7 @@ fn render_report(report: &Report) -> String {
 }
 
 pub(super) fn history(format: Format, place: &Place) -> Result<ExitCode, Problem> {
+    note_absent(place);
     let history = place.store.history()?;
     format.print(&history, |history| {
         let rows: Vec<Vec<String>> = history
