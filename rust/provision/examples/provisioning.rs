@@ -102,6 +102,7 @@ impl Cluster for Stand {
             id: format!("agent-{}", machine.id),
             node: machine.address.map(|address| format!("{address}:5051")).unwrap_or_default(),
             address: machine.address.map(|address| (address, 5051).into()),
+            registered: true,
             active: true,
             deactivated: true,
             drain: Drain::Drained,

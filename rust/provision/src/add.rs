@@ -8,7 +8,9 @@
 //! - A machine is also found by its tags. One that belongs to a slot and is not the slot's own is one too many.
 //! - A slot that is given up stays in [`Stage::Abandoning`] until everything that it may have made was seen to be gone:
 //!   a provider may show a new machine some time after it was made, so silence counts only after `horizon`.
-//! - An agent that is registered is never terminated from here, late as it may be: it may run tasks.
+//! - An agent that is registered is never terminated from here, late as it may be: it may run tasks. So nothing is given up
+//!   for an agent that is missing while it can't be told whether it is: while the agents can't be listed, and while a master
+//!   that was restarted waits for some of which it knows no address. One that has been seen registered counts as that.
 //!
 //! Deadlines are told by the wall clock, since they span restarts. A clock that jumps forward gives a slot up early, which
 //! costs a machine and leaks none.
@@ -34,6 +36,8 @@ pub struct Patience {
     pub join: SignedDuration,
     /// How long asking the provider for one machine may go on in vain.
     pub launch: SignedDuration,
+    /// How long an agent that the master has lost sight of is waited for.
+    pub away: SignedDuration,
 }
 
 /// What is to be done. Each may be done twice.
@@ -63,7 +67,7 @@ pub fn next(
     launches: &mut usize,
     now: Timestamp,
 ) -> Vec<Action> {
-    let Operation { id, work: Work::Add(add), cancelled, end: None, asked_at, .. } = operation else {
+    let Operation { id, work: Work::Add(add), cancelled, end: None, .. } = operation else {
         return Vec::new();
     };
     let machines = match &world.machines {
@@ -76,25 +80,26 @@ pub fn next(
             return Vec::new();
         }
     };
-    let agents = world.agents.as_deref().unwrap_or_default();
     let mut actions = Vec::new();
     for (number, slot) in add.slots.iter_mut().enumerate() {
-        if let Some(by) = cancelled
-            && matches!(slot.stage, Stage::Waiting | Stage::Launching | Stage::Launched)
-        {
-            abandon(slot, format!("withdrawn by {by}"));
-        }
         let own: Vec<&Machine> =
             machines.iter().filter(|machine| machine.operation == *id && machine.slot == number).collect();
         let token = slot.token(id, number);
-        step(slot, &own, agents, (&token, patience, *asked_at, now));
+        let look = Look { own: &own, agents: &world.agents, token: &token, patience, now };
+        if let Some(by) = cancelled {
+            withdraw(slot, &look, by);
+        }
+        step(slot, &look);
+        // Another one, if the machine of the last launch was lost just now.
+        let token = slot.token(id, number);
         match slot.stage {
             Stage::Launching if slot.not_before.is_none_or(|due| due <= now) => {
                 // A launch that may have happened is asked about again in any case: that makes no new machine.
                 if slot.launched_at.is_some() || *launches > 0 {
                     *launches -= usize::from(slot.launched_at.is_none());
                     slot.launched_at.get_or_insert(now);
-                    actions.push(Action::Launch { slot: number, token, choice: slot.choice });
+                    slot.launching_since.get_or_insert(now);
+                    actions.push(Action::Launch { slot: number, token: token.clone(), choice: slot.choice });
                 } else {
                     slot.detail = "waits for its turn: the configuration limits launches per minute".to_owned();
                 }
@@ -106,7 +111,6 @@ pub fn next(
             | Stage::Abandoning
             | Stage::Gone => {}
         }
-        let token = slot.token(id, number);
         actions.extend(surplus(slot, &token, &own).map(|machine| Action::Terminate { machine: machine.id.clone() }));
     }
     if add.slots.iter().all(Slot::is_over) {
@@ -116,46 +120,139 @@ pub fn next(
     actions
 }
 
-type Times<'a> = (&'a str, Patience, Timestamp, Timestamp);
+/// What there is for one slot.
+struct Look<'a> {
+    own: &'a [&'a Machine],
+    agents: &'a Result<Vec<Agent>, String>,
+    token: &'a str,
+    patience: Patience,
+    now: Timestamp,
+}
+
+/// What is known of the agent of a slot's machine.
+enum Seen<'a> {
+    Agent(&'a Agent),
+    /// It was registered, and the master lists it no more.
+    Away,
+    /// There is none.
+    Nothing,
+    /// Whether there is one can't be told, and why.
+    Unknown(String),
+}
+
+impl Look<'_> {
+    /// How long ago the slot's machine was made.
+    fn age(&self, slot: &Slot) -> SignedDuration {
+        slot.launched_at.map_or(SignedDuration::ZERO, |at| self.now.duration_since(at))
+    }
+
+    /// The machine that the launch at hand has made.
+    fn made(&self) -> Option<&Machine> {
+        self.own.iter().copied().find(|machine| machine.token == self.token && machine.is_live())
+    }
+
+    fn machine(&self, slot: &Slot) -> Option<&Machine> {
+        self.own.iter().copied().find(|machine| Some(&machine.id) == slot.machine.as_ref())
+    }
+
+    fn agent(&self, slot: &Slot) -> Seen<'_> {
+        let agents = match self.agents {
+            Ok(agents) => agents,
+            Err(why) => return Seen::Unknown(format!("the agents can't be listed: {why}")),
+        };
+        let machine = self.machine(slot);
+        let carried = |agent: &&Agent| machine.is_some_and(|machine| machine.carries(agent.address));
+        let known = |agent: &&Agent| slot.agent_id.as_ref() == Some(&agent.id);
+        if let Some(agent) = agents.iter().find(carried).or_else(|| agents.iter().find(known)) {
+            return Seen::Agent(agent);
+        }
+        if slot.agent_id.is_some() {
+            return Seen::Away;
+        }
+        // One that registered and was not seen did so in time, so it is back or unreachable this long after that.
+        let may_come = self.age(slot) <= self.patience.join.saturating_add(self.patience.away);
+        if may_come && agents.iter().any(|agent| !agent.registered && agent.address.is_none()) {
+            return Seen::Unknown("the master has not heard yet of every agent since it was restarted".to_owned());
+        }
+        Seen::Nothing
+    }
+}
+
+/// Gives a slot up that is not registered, if that can be told.
+fn withdraw(slot: &mut Slot, look: &Look<'_>, by: &str) {
+    if slot.stage == Stage::Launching
+        && let Some(machine) = look.made()
+    {
+        // Its answer was lost, and it may have joined since.
+        launched(slot, machine.id.clone(), look.now);
+    }
+    match slot.stage {
+        Stage::Waiting | Stage::Launching => abandon(slot, format!("withdrawn by {by}")),
+        Stage::Launched if look.machine(slot).is_some_and(|machine| !machine.is_usable()) => {
+            abandon(slot, format!("withdrawn by {by}"));
+        }
+        Stage::Launched => match look.agent(slot) {
+            Seen::Agent(agent) => {
+                note(slot, agent);
+                keep(slot, "registered before it was withdrawn");
+            }
+            Seen::Away => keep(slot, "registered before it was withdrawn, and out of the master's sight now"),
+            Seen::Nothing => abandon(slot, format!("withdrawn by {by}")),
+            // The step that follows says why it waits.
+            Seen::Unknown(_) => {}
+        },
+        Stage::Registered | Stage::Abandoning | Stage::Gone => {}
+    }
+}
 
 /// Moves one slot on by what there is. One arm for each stage.
-fn step(slot: &mut Slot, own: &[&Machine], agents: &[Agent], (token, patience, asked_at, now): Times<'_>) {
+fn step(slot: &mut Slot, look: &Look<'_>) {
+    let Look { own, token, patience, now, .. } = look;
+    let age = look.age(slot);
     match slot.stage {
         Stage::Waiting => slot.stage = Stage::Launching,
         Stage::Launching => {
-            if let Some(machine) = own.iter().find(|machine| machine.token == token && machine.is_live()) {
+            if let Some(machine) = look.made() {
                 // Its answer was lost, and here it is.
-                launched(slot, machine.id.clone(), now);
-            } else if now.duration_since(asked_at) > patience.launch {
+                launched(slot, machine.id.clone(), *now);
+            } else if slot.launching_since.is_some_and(|since| now.duration_since(since) > patience.launch) {
                 abandon(slot, format!("no machine could be had in {} s: {}", patience.launch.as_secs(), slot.detail));
             }
         }
         Stage::Launched => {
-            let machine = own.iter().find(|machine| Some(&machine.id) == slot.machine.as_ref());
-            let since = slot.launched_at.map_or(SignedDuration::ZERO, |at| now.duration_since(at));
-            match machine {
-                Some(machine) if machine.is_usable() => {
-                    match agents.iter().find(|agent| machine.carries(agent.address)) {
-                        Some(agent) => registered(slot, agent, since > patience.join),
-                        None if since > patience.join => {
-                            let waited = patience.join.as_secs();
-                            abandon(slot, format!("its agent did not register within {waited} s"));
-                        }
-                        None => slot.detail = "its machine is there, its agent is not registered yet".to_owned(),
-                    }
+            let given_up = age > patience.join.saturating_add(patience.away);
+            match (look.machine(slot), look.agent(slot)) {
+                (Some(machine), _) if !machine.is_usable() => {
+                    lose(slot, "its machine ended or stopped before it joined");
                 }
-                Some(_) => lose(slot, "its machine was terminated before it joined"),
-                None if since > patience.horizon => lose(slot, "its machine was never seen"),
-                None => slot.detail = "its machine is not visible yet".to_owned(),
+                (_, Seen::Agent(agent)) if agent.active => registered(slot, agent, age > patience.join),
+                (None, Seen::Away) if given_up => lose(slot, "its machine and its agent are there no more"),
+                (_, Seen::Agent(_) | Seen::Away) if given_up => {
+                    keep(slot, "it was registered; the master has lost sight of it since");
+                }
+                (_, Seen::Agent(agent)) => {
+                    note(slot, agent);
+                    slot.detail = "its agent is known to the master, and not active".to_owned();
+                }
+                (_, Seen::Away) => slot.detail = "its agent was registered; the master has lost sight of it".to_owned(),
+                (None, _) if age > patience.horizon => lose(slot, "its machine was never seen"),
+                (None, _) => slot.detail = "its machine is not visible yet".to_owned(),
+                (Some(_), Seen::Unknown(why)) => slot.detail = why,
+                (Some(_), Seen::Nothing) if age > patience.join => {
+                    abandon(slot, format!("its agent did not register within {} s", patience.join.as_secs()));
+                }
+                (Some(_), Seen::Nothing) => {
+                    slot.detail = "its machine is there, its agent is not registered yet".to_owned();
+                }
             }
         }
         Stage::Abandoning => {
             // What the last launch made, if its answer came too late or never: one token makes one machine, so nothing
             // more can come to light once this one is gone.
             if slot.machine.is_none() {
-                slot.machine = own.iter().find(|machine| machine.token == token).map(|machine| machine.id.clone());
+                slot.machine = own.iter().find(|machine| machine.token == *token).map(|machine| machine.id.clone());
             }
-            let quiet = slot.launched_at.is_none_or(|at| now.duration_since(at) > patience.horizon);
+            let quiet = slot.launched_at.is_none() || age > patience.horizon;
             let seen_gone = own.iter().any(|machine| Some(&machine.id) == slot.machine.as_ref());
             if own.iter().all(|machine| !machine.is_live()) && (quiet || seen_gone) {
                 slot.stage = Stage::Gone;
@@ -165,10 +262,11 @@ fn step(slot: &mut Slot, own: &[&Machine], agents: &[Agent], (token, patience, a
     }
 }
 
-/// The machines of a slot that should not be there.
+/// The machines of a slot that should not be there. One that is stopped is there, too: it can be started again, and its
+/// disk costs money. To end one that is ending already does nothing.
 fn surplus<'a>(slot: &'a Slot, token: &'a str, own: &'a [&'a Machine]) -> impl Iterator<Item = &'a &'a Machine> {
     own.iter().filter(move |machine| {
-        machine.is_usable()
+        machine.is_live()
             && match slot.stage {
                 Stage::Waiting | Stage::Launching => machine.token != token,
                 Stage::Launched | Stage::Registered => Some(&machine.id) != slot.machine.as_ref(),
@@ -214,7 +312,7 @@ pub fn leftovers<'a>(operation: &'a Operation, machines: &'a [Machine]) -> Vec<&
     }
     let unwanted = |machine: &&Machine| {
         machine.operation == operation.id
-            && machine.is_usable()
+            && machine.is_live()
             && add.slots.get(machine.slot).is_none_or(|slot| match slot.stage {
                 Stage::Registered => slot.machine.as_ref() != Some(&machine.id),
                 Stage::Waiting | Stage::Launching | Stage::Launched | Stage::Abandoning | Stage::Gone => true,
@@ -228,40 +326,41 @@ fn launched(slot: &mut Slot, machine: String, now: Timestamp) {
     slot.machine = Some(machine);
     // The time to register runs from the answer: a slow provider is not the machine's fault.
     slot.launched_at = Some(now);
+    slot.launching_since = None;
     slot.not_before = None;
     slot.vain = 0;
     slot.detail = "its machine is made".to_owned();
 }
 
+fn note(slot: &mut Slot, agent: &Agent) {
+    slot.node = Some(agent.node.clone());
+    slot.agent_id = Some(agent.id.clone());
+}
+
+/// Counts a slot as registered.
+fn keep(slot: &mut Slot, why: &str) {
+    slot.stage = Stage::Registered;
+    slot.detail = why.to_owned();
+}
+
 /// An agent that is there counts, whatever it runs: it may have tasks already. What it should run is the controller's to
 /// see to, which catches it up.
 fn registered(slot: &mut Slot, agent: &Agent, late: bool) {
-    slot.node = Some(agent.node.clone());
-    slot.agent_id = Some(agent.id.clone());
-    if !agent.active {
-        slot.detail = "its agent is known to the master, and not active".to_owned();
-        return;
-    }
+    note(slot, agent);
     match agent.settled {
         Some(false) if !late => slot.detail = "its agent is registered, with another set than its group's".to_owned(),
-        Some(false) => {
-            slot.stage = Stage::Registered;
-            slot.detail = "registered; it still runs another set than its group should".to_owned();
-        }
-        Some(true) => {
-            slot.stage = Stage::Registered;
-            slot.detail = "it runs its group's set".to_owned();
-        }
-        None => {
-            slot.stage = Stage::Registered;
-            slot.detail = String::new();
-        }
+        Some(false) => keep(slot, "registered; it still runs another set than its group should"),
+        Some(true) => keep(slot, "it runs its group's set"),
+        None => keep(slot, ""),
     }
 }
 
 fn lose(slot: &mut Slot, why: &str) {
     slot.machine = None;
+    slot.node = None;
+    slot.agent_id = None;
     slot.launched_at = None;
+    slot.launching_since = None;
     slot.lost += 1;
     if slot.lost >= MAX_LOST {
         abandon(slot, format!("{why}, {MAX_LOST} times"));

@@ -5,6 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "add_sight_tests.rs"]
+mod sight;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +22,7 @@ const PATIENCE: Patience = Patience {
     horizon: SignedDuration::from_secs(300),
     join: SignedDuration::from_secs(900),
     launch: SignedDuration::from_secs(600),
+    away: SignedDuration::from_secs(900),
 };
 
 fn at(seconds: i64) -> Timestamp {
@@ -53,6 +57,8 @@ struct Made {
     visible: i64,
     joins: Option<i64>,
     dies: Option<i64>,
+    /// When it stops by itself: it stays until it is ended.
+    stops: Option<i64>,
     ended: Option<i64>,
 }
 
@@ -94,6 +100,7 @@ impl Cloud {
                 visible: now + i64::from(visible),
                 joins: (joins % 5 != 0).then_some(now + 60 + i64::from(joins)),
                 dies: (dies % 6 == 0).then_some(now + i64::from(dies)),
+                stops: (dies % 6 == 5).then_some(now + i64::from(dies)),
                 ended: None,
             };
             self.machines.insert(id.clone(), made);
@@ -111,22 +118,27 @@ impl Cloud {
         let seen = self.machines.values().filter(|made| made.visible <= now).map(|made| {
             let state = match made.over(now) {
                 true => MachineState::Gone,
+                false if made.stopped(now) => MachineState::Stopping,
                 false if now > made.made + 20 => MachineState::Running,
                 false => MachineState::Pending,
             };
             Machine { state, ..made.machine.clone() }
         });
-        let agents = self.machines.values().filter(|made| !made.over(now) && made.joins.is_some_and(|at| at <= now));
+        let agents = self.machines.values().filter(|made| made.joined(now));
+        // Every now and then the master is silent, and then it has been restarted and awaits its agents.
+        let (silent, awaits) = (now / 50 % 7 == 3, now / 50 % 7 == 4);
         let agents = agents.map(|made| Agent {
             id: format!("agent-{}", made.machine.id),
             node: format!("{}:5051", made.machine.address.unwrap()),
-            address: Some((made.machine.address.unwrap(), 5051).into()),
-            active: true,
+            address: (!awaits).then(|| (made.machine.address.unwrap(), 5051).into()),
+            registered: !awaits,
+            active: !awaits,
             deactivated: false,
             drain: Drain::No,
             settled: Some(true),
         });
-        World { machines: Ok(seen.collect()), agents: Ok(agents.collect()) }
+        let agents = if silent { Err("401".to_owned()) } else { Ok(agents.collect()) };
+        World { machines: Ok(seen.collect()), agents }
     }
 
     fn live(&self, now: i64) -> Vec<&Machine> {
@@ -136,8 +148,26 @@ impl Cloud {
 
 impl Made {
     fn over(&self, now: i64) -> bool {
-        self.ended.is_some()
-            || (self.dies.is_some_and(|at| at <= now) && self.joins.is_none_or(|at| at > self.dies.unwrap_or(0)))
+        self.ended.is_some() || self.broke(self.dies, now)
+    }
+
+    fn stopped(&self, now: i64) -> bool {
+        self.broke(self.stops, now)
+    }
+
+    /// Only what has not joined breaks.
+    fn broke(&self, at: Option<i64>, now: i64) -> bool {
+        at.is_some_and(|at| at <= now && self.joins.is_none_or(|joins| joins > at))
+    }
+
+    fn joined(&self, now: i64) -> bool {
+        !self.over(now) && !self.stopped(now) && self.joins.is_some_and(|at| at <= now)
+    }
+
+    /// Nobody may end a machine whose agent may run tasks.
+    fn end(&mut self, now: i64) {
+        assert!(!self.joined(now), "{:?} is ended with its tasks", self.machine);
+        self.ended = self.ended.or(Some(now));
     }
 }
 
@@ -177,7 +207,7 @@ fn run(count: usize, dice: Vec<u8>, dies: &[usize]) -> (Operation, Cloud, i64) {
                 }
                 Action::Terminate { machine } => {
                     if let Some(made) = cloud.machines.get_mut(&machine) {
-                        made.ended = made.ended.or(Some(now));
+                        made.end(now);
                     }
                 }
             }
@@ -194,7 +224,7 @@ fn run(count: usize, dice: Vec<u8>, dies: &[usize]) -> (Operation, Cloud, i64) {
         let machines = cloud.look(now).machines.unwrap();
         for machine in leftovers(&operation, &machines) {
             if let Some(made) = cloud.machines.get_mut(machine) {
-                made.ended = Some(now);
+                made.end(now);
             }
         }
     }
@@ -293,9 +323,9 @@ fn what_is_withdrawn_is_terminated_and_what_is_registered_stays() {
         let answer = cloud.launch(slot, &token, choice, 0);
         told(&mut operation, slot, answer, at(0));
     }
-    next(&mut operation, &cloud.look(400), PATIENCE, &mut launches, at(400));
+    next(&mut operation, &cloud.look(440), PATIENCE, &mut launches, at(440));
     operation.cancelled = Some("ada".to_owned());
-    for now in [401, 402] {
+    for now in [441, 442] {
         assert_eq!(next(&mut operation, &cloud.look(now), PATIENCE, &mut launches, at(now)), []);
     }
     let end = operation.end.unwrap();

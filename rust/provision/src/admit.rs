@@ -5,7 +5,7 @@ use dcos_core::{ExitCode, Problem};
 
 use crate::config::Config;
 use crate::operation::{Add, Operation, Remove, RemoveStage, Slot, Work};
-use crate::world::{Agent, Machine, MachineState};
+use crate::world::{Agent, Drain, Machine, MachineState};
 
 /// The longest key of a request, in bytes.
 const LONGEST_KEY: usize = 64;
@@ -99,6 +99,47 @@ pub struct Known<'a> {
     pub operations: &'a [Operation],
 }
 
+/// The agents that were brought by what is remembered: node, id and machine.
+fn brought(operations: &[Operation]) -> impl Iterator<Item = (&String, &String, &String)> {
+    let slots = operations.iter().filter_map(|operation| match &operation.work {
+        Work::Add(add) => Some(&add.slots),
+        Work::Remove(_) => None,
+    });
+    slots.flatten().filter_map(|slot| Some((slot.node.as_ref()?, slot.agent_id.as_ref()?, slot.machine.as_ref()?)))
+}
+
+/// The machine of an agent: the one at its address, or, where the master has no address of one that is not registered, the
+/// one that is known to have brought it, unless somebody else is there now.
+pub(crate) fn machine_of<'a>(agent: &Agent, machines: &[&'a Machine], known: Known<'_>) -> Option<&'a Machine> {
+    let mut machines = machines.iter().copied();
+    if agent.address.is_some() {
+        return machines.find(|machine| machine.carries(agent.address));
+    }
+    let (_, _, id) = brought(known.operations).find(|(_, id, _)| **id == agent.id)?;
+    let is_taken = |machine: &Machine| known.agents.iter().any(|other| machine.carries(other.address));
+    machines.find(|machine| machine.id == *id && !is_taken(machine))
+}
+
+/// An agent that the master lists no more, whose machine is there with nobody on it: it can be removed like any other, as long
+/// as the operation that brought it is remembered.
+pub(crate) fn lost(known: Known<'_>, is_wanted: impl Fn(&str) -> bool) -> Option<Agent> {
+    let live: Vec<&Machine> = known.machines.iter().filter(|machine| machine.is_live()).collect();
+    let wanted = brought(known.operations)
+        .filter(|(node, id, machine)| is_wanted(node) || is_wanted(id) || is_wanted(machine))
+        .filter(|(_, id, _)| known.agents.iter().all(|agent| agent.id != **id));
+    let mut agents = wanted.map(|(node, id, _)| Agent {
+        id: id.clone(),
+        node: node.clone(),
+        address: None,
+        registered: false,
+        active: false,
+        deactivated: false,
+        drain: Drain::No,
+        settled: None,
+    });
+    agents.find(|agent| machine_of(agent, &live, known).is_some())
+}
+
 /// The agent that a request names.
 ///
 /// # Errors
@@ -162,7 +203,8 @@ pub fn remove(
         return Err(Problem::new(ExitCode::Refused, "too-few", text)
             .hint("add agents first, or lower `limits.minimum_agents` of the provisioning configuration"));
     }
-    let machine = known.machines.iter().find(|machine| machine.is_live() && machine.carries(agent.address));
+    let live: Vec<&Machine> = known.machines.iter().filter(|machine| machine.is_live()).collect();
+    let machine = machine_of(agent, &live, known);
     if machine.is_none() && !request.keep_instance {
         let text =
             format!("the machine of {} is not one that was made from here, so it is not ended from here", agent.node);
@@ -186,6 +228,8 @@ pub fn remove(
         grace: request.grace,
         stage: RemoveStage::Waiting,
         since: now,
+        away_since: None,
+        marked: false,
         detail: String::new(),
     };
     Ok((remove, warnings))

@@ -66,6 +66,8 @@ pub struct Deadlines {
     pub horizon: u32,
     /// How long a new machine's agent may take to register.
     pub join: u32,
+    /// How long an agent that the master has lost sight of is waited for.
+    pub away: u32,
 }
 
 /// What a new machine is told at its first start.
@@ -128,9 +130,10 @@ impl Default for Limits {
 
 impl Default for Deadlines {
     /// EC2 shows a new instance within seconds and documents that it may take longer; an instance boots in a minute or
-    /// two, and fetches half a gigabyte then.
+    /// two, and fetches half a gigabyte then. A master gives agents ten minutes to come back after its restart, and
+    /// executors give up after fifteen without their agent.
     fn default() -> Self {
-        Self { launch: 600, horizon: 300, join: 900 }
+        Self { launch: 600, horizon: 300, join: 900, away: 900 }
     }
 }
 
@@ -140,6 +143,7 @@ impl Deadlines {
         Patience {
             horizon: SignedDuration::from_secs(self.horizon.into()),
             join: SignedDuration::from_secs(self.join.into()),
+            away: SignedDuration::from_secs(self.away.into()),
             launch: SignedDuration::from_secs(self.launch.into()),
         }
     }
@@ -210,7 +214,7 @@ impl Config {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
+pub(crate) mod tests {
     use super::Config;
 
     pub(crate) const SMALLEST: &str = r#"

@@ -91,6 +91,9 @@ pub struct Slot {
     /// When a machine was last asked for that may have been made; what the provider does not show yet is waited for from
     /// then on.
     pub launched_at: Option<Timestamp>,
+    /// Since when a machine has been asked for in vain, through every choice of the class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launching_since: Option<Timestamp>,
     /// When to ask the provider again.
     pub not_before: Option<Timestamp>,
     /// How often in a row the provider gave no good answer.
@@ -135,6 +138,12 @@ pub struct Remove {
     pub stage: RemoveStage,
     /// When the stage was entered.
     pub since: Timestamp,
+    /// Since when the agent has not been registered. The time of its tasks does not run meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away_since: Option<Timestamp>,
+    /// Whether the master has taken it that the agent never comes back.
+    #[serde(default)]
+    pub marked: bool,
     /// Why it stands where it stands.
     pub detail: String,
 }
@@ -180,6 +189,7 @@ impl Slot {
             node: None,
             agent_id: None,
             launched_at: None,
+            launching_since: None,
             not_before: None,
             vain: 0,
             detail: String::new(),

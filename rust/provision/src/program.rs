@@ -89,6 +89,11 @@ impl Program {
         })
     }
 
+    fn check_of(&self, class: &str) -> Call {
+        let wanted = self.classes.iter().filter(|(name, _)| *name == class);
+        Call::Check { classes: wanted.map(|(name, settings)| (name.clone(), settings.clone())).collect() }
+    }
+
     fn misplaced(&self) -> Failure {
         Failure::unknown(format!("`{}` answered something else than it was asked", self.path.display()))
     }
@@ -106,8 +111,8 @@ fn inherited() -> impl Iterator<Item = (OsString, OsString)> {
 
 #[async_trait]
 impl Provider for Program {
-    async fn check(&self) -> Result<(), Failure> {
-        match self.call(Call::Check { classes: self.classes.clone() }).await? {
+    async fn check(&self, class: &str) -> Result<(), Failure> {
+        match self.call(self.check_of(class)).await? {
             Answer::Checked => Ok(()),
             Answer::Failed(failure) => Err(failure),
             Answer::Launched(_) | Answer::Machines(_) | Answer::Terminated => Err(self.misplaced()),
@@ -136,5 +141,21 @@ impl Provider for Program {
             Answer::Failed(failure) => Err(failure),
             Answer::Checked | Answer::Launched(_) | Answer::Machines(_) => Err(self.misplaced()),
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::Program;
+    use crate::config::{Config, tests::SMALLEST};
+    use crate::provider::Call;
+
+    #[test]
+    fn a_class_is_checked_alone() {
+        let two = format!("{SMALLEST}\n[classes.large]\ngroup = \"agents\"\nsettings = {{ image = \"ami-1\" }}\n");
+        let program = Program::new(&Config::parse(&two).unwrap(), None).unwrap();
+        let Call::Check { classes } = program.check_of("large") else { unreachable!("it checks") };
+        assert_eq!(serde_json::to_value(classes).unwrap(), serde_json::json!({"large": {"image": "ami-1"}}));
     }
 }

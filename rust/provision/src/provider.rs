@@ -30,11 +30,12 @@ pub enum LaunchError {
 /// Whatever makes machines.
 #[async_trait]
 pub trait Provider: Send + Sync + 'static {
-    /// Whether the settings and classes could work.
+    /// Whether the settings and a class of the configuration could work. Other classes are none of its business: what is
+    /// wrong with one is no reason to refuse machines of another.
     ///
     /// # Errors
     /// Why not.
-    async fn check(&self) -> Result<(), Failure>;
+    async fn check(&self, class: &str) -> Result<(), Failure>;
 
     /// Makes a machine, or says which one was made of this token before.
     ///

@@ -2,10 +2,16 @@
 //!
 //! Every stage is left only when the master or the provider shows that it is over, so each call may be repeated. Draining
 //! can't be taken back (Mesos has no call for it), so a removal can be withdrawn only before it.
+//!
+//! An agent that is not registered may run tasks all the same: after a restart of the master, or a change of leader, every
+//! agent is away until it has come back, and one behind a broken network is unreachable. So it is waited for, and its tasks
+//! keep the time that they were given. One whose machine is no more, or that stays away, is marked gone: only once the
+//! master has taken that, and will send the agent away should it come back, is the machine terminated. Being listed no
+//! more shows nothing of the kind.
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::operation::{Operation, RemoveStage, Work};
+use crate::operation::{Operation, Remove, RemoveStage, Work};
 use crate::world::{Agent, Drain, World};
 
 /// How long after its grace an agent may take to show that it is drained: its tasks are killed then, and their last
@@ -39,8 +45,9 @@ pub enum Action {
     },
 }
 
-/// Takes a removal one step on.
-pub fn next(operation: &mut Operation, world: &World, now: Timestamp) -> Option<Action> {
+/// Takes a removal one step on. `away` is how long an agent that is not registered is waited for; one whose tasks may take
+/// longer is waited for as long as they.
+pub fn next(operation: &mut Operation, world: &World, away: SignedDuration, now: Timestamp) -> Option<Action> {
     let Operation { work: Work::Remove(remove), cancelled, end: None, .. } = operation else { return None };
     if let Some(by) = cancelled
         && remove.stage == RemoveStage::Waiting
@@ -59,8 +66,22 @@ pub fn next(operation: &mut Operation, world: &World, now: Timestamp) -> Option<
             return None;
         }
     };
-    let agent = agents.iter().find(|agent| agent.id == remove.agent_id);
-    let (stage, detail, action) = decide(remove.stage, agent, drained_by(remove.since, remove.grace), now);
+    let listed = agents.iter().find(|agent| agent.id == remove.agent_id);
+    let (stage, detail, action) = match listed.filter(|agent| agent.registered) {
+        Some(agent) => {
+            if let Some(since) = remove.away_since.take() {
+                remove.since = remove.since.checked_add(now.duration_since(since)).unwrap_or(now);
+            }
+            decide(remove.stage, agent, drained_by(remove.since, remove.grace), now)
+        }
+        None => {
+            let is_ended = world.machines.as_ref().is_ok_and(|machines| {
+                let is_there = |id: &String| machines.iter().any(|machine| machine.id == *id && machine.is_live());
+                remove.machine.as_ref().is_some_and(|id| !is_there(id))
+            });
+            missing(remove, listed.is_some(), is_ended, away, now)
+        }
+    };
     if stage != remove.stage {
         remove.stage = stage;
         remove.since = now;
@@ -82,21 +103,56 @@ enum Step {
     Wait,
 }
 
+/// What came of a call.
+pub fn told(operation: &mut Operation, action: &Action, answer: Result<(), String>) {
+    let Work::Remove(remove) = &mut operation.work else { return };
+    match answer {
+        Ok(()) => remove.marked |= matches!(action, Action::MarkGone { .. }),
+        // It is tried again in the next round; until then it is shown why.
+        Err(why) => remove.detail = format!("{}; refused: {why}", remove.detail),
+    }
+}
+
+fn seconds(grace: u64) -> SignedDuration {
+    SignedDuration::from_secs(i64::try_from(grace).unwrap_or(i64::MAX))
+}
+
 fn drained_by(since: Timestamp, grace: u64) -> Timestamp {
-    let grace = SignedDuration::from_secs(i64::try_from(grace).unwrap_or(i64::MAX));
+    let grace = seconds(grace);
     grace.checked_add(DRAIN_SLACK).and_then(|time| since.checked_add(time).ok()).unwrap_or(Timestamp::MAX)
 }
 
-/// The next stage with its reason, and the call that belongs to it.
-fn decide(
-    stage: RemoveStage,
-    agent: Option<&Agent>,
-    deadline: Timestamp,
+/// The same for an agent that is not registered: `awaited` if the master still lists it, `ended` if its machine is no more.
+fn missing(
+    remove: &mut Remove,
+    awaited: bool,
+    ended: bool,
+    away: SignedDuration,
     now: Timestamp,
 ) -> (RemoveStage, String, Step) {
-    let Some(agent) = agent else {
-        return (RemoveStage::Terminating, "the master lists it no more".to_owned(), Step::Wait);
-    };
+    let mark = |why: String| (RemoveStage::MarkingGone, why, Step::MarkGone);
+    if remove.stage == RemoveStage::MarkingGone {
+        return if remove.marked {
+            (RemoveStage::Terminating, "the master has marked it gone".to_owned(), Step::Wait)
+        } else {
+            mark("the master is told that it is gone for good".to_owned())
+        };
+    }
+    let since = *remove.away_since.get_or_insert(now);
+    let limit = away.max(seconds(remove.grace));
+    if ended {
+        mark("it is not registered, and its machine is no more".to_owned())
+    } else if now.duration_since(since) >= limit {
+        mark(format!("it did not come back within {} s", limit.as_secs()))
+    } else {
+        let why = if awaited { "it has not come back to the master yet" } else { "the master has lost sight of it" };
+        let until = limit.as_secs();
+        (remove.stage, format!("{why}: it is waited for, {until} s at most, since it may run tasks"), Step::Wait)
+    }
+}
+
+/// The next stage with its reason, and the call that belongs to it.
+fn decide(stage: RemoveStage, agent: &Agent, deadline: Timestamp, now: Timestamp) -> (RemoveStage, String, Step) {
     match (stage, agent.deactivated, agent.drain) {
         (RemoveStage::Waiting, _, _) | (RemoveStage::Deactivating, false, Drain::No) => {
             (RemoveStage::Deactivating, "the master is told to offer nothing of it".to_owned(), Step::Deactivate)

@@ -82,7 +82,8 @@ impl Provisioning {
     /// that it began.
     ///
     /// # Errors
-    /// Every refusal of [`admit::again`] and [`admit::add`], `provider-refused`, or that something can't be asked now.
+    /// Every refusal of [`admit::again`] and [`admit::add`], `provider-refused`, `not-known-now`, or that something can't be
+    /// asked now.
     pub async fn add(&self, request: wire::AddSlave, by: Option<String>) -> Result<wire::Operation, Problem> {
         let inner = &self.0;
         let _turn = inner.turn.lock().await;
@@ -93,9 +94,11 @@ impl Provisioning {
         // What can be refused without asking anybody is refused first.
         let add = admit::add(&inner.config, &request, &[], &[])?;
         inner.cluster.known(&add.group).await?;
-        inner.provider.check().await.map_err(|failure| refused_by(&inner.config.provider.name, &failure))?;
-        let machines =
-            inner.provider.list().await.map_err(|failure| refused_by(&inner.config.provider.name, &failure))?;
+        let refused = |failure| refused_by(&inner.config.provider.name, &failure);
+        inner.provider.check(&add.class).await.map_err(refused)?;
+        let machines = inner.provider.list().await.map_err(refused)?;
+        // A machine whose agent can't be seen would wait for ever.
+        inner.cluster.agents().await.map_err(|why| unlisted(&why))?;
         let work = Work::Add(admit::add(&inner.config, &request, &machines, &operations)?);
         inner.begin(work, Vec::new(), (by, request.key), request.dry_run).await
     }
@@ -113,8 +116,18 @@ impl Provisioning {
         let inner = &self.0;
         let _turn = inner.turn.lock().await;
         let operations = inner.cluster.operations().await?;
-        let agents =
-            inner.cluster.agents().await.map_err(|why| silent(&format!("the agents can't be listed: {why}")))?;
+        let mut agents = inner.cluster.agents().await.map_err(|why| unlisted(&why))?;
+        let mut request = request;
+        if admit::find(&agents, &request.agent).is_err()
+            && let Ok(machines) = inner.provider.list().await
+        {
+            // One that is dead for good is in no list of the master's, and shall be removed all the same.
+            let known = admit::Known { agents: &agents, machines: &machines, operations: &operations };
+            if let Some(lost) = admit::lost(known, |name| name == request.agent) {
+                request.agent.clone_from(&lost.id);
+                agents.push(lost);
+            }
+        }
         let agent = admit::find(&agents, &request.agent)?;
         if let Some(operation) = admit::removing(agent, &request, &operations)? {
             return Ok(view::operation(operation));
@@ -195,6 +208,14 @@ impl Provisioning {
 
 fn silent(detail: &str) -> Problem {
     Problem::new(ExitCode::Unreachable, "not-known-now", detail)
+}
+
+/// The master does not list its agents.
+fn unlisted(why: &str) -> Problem {
+    silent(&format!("the agents can't be listed: {why}")).hint(
+        "nothing was begun: try again; where Mesos asks for names, `mesos_credentials` under `[provision]` of the masters' \
+         `node.toml` has one for its own API",
+    )
 }
 
 /// A provider's failure before anything was begun.
@@ -319,30 +340,21 @@ impl Inner {
                 self.act(operation, actions).await
             }
             Work::Remove(_) => {
-                let action = remove::next(&mut operation, world, now);
+                let away = self.config.deadlines.patience().away;
+                let action = remove::next(&mut operation, world, away, now);
                 self.write(&before, &operation).await?;
                 let Some(action) = action else { return Ok(()) };
-                let refused = match &action {
+                let answer = match &action {
                     remove::Action::Terminate { machine } => {
-                        self.provider.terminate(machine).await.err().map(|failure| failure.detail)
+                        self.provider.terminate(machine).await.map_err(|failure| failure.detail)
                     }
-                    action => self.cluster.call(action).await.err(),
+                    action => self.cluster.call(action).await,
                 };
-                if let Some(why) = refused {
-                    self.complain(operation, &why).await?;
-                }
-                Ok(())
+                let before = operation.clone();
+                remove::told(&mut operation, &action, answer);
+                self.write(&before, &operation).await
             }
         }
-    }
-
-    /// What was refused is tried again in the next round; until then it is shown why.
-    async fn complain(&self, mut operation: Operation, why: &str) -> Result<(), Problem> {
-        let before = operation.clone();
-        if let Work::Remove(remove) = &mut operation.work {
-            remove.detail = format!("{}; refused: {why}", remove.detail);
-        }
-        self.write(&before, &operation).await
     }
 
     async fn act(&self, mut operation: Operation, actions: Vec<add::Action>) -> Result<(), Problem> {

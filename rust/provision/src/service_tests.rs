@@ -13,7 +13,7 @@ use super::{Pace, Provisioning};
 use crate::admit::awaited;
 use crate::cluster::Cluster;
 use crate::config::Config;
-use crate::operation::{Add, Operation, Slot, Stage, Work};
+use crate::operation::{Add, End, FORMAT, Operation, Slot, Stage, Work};
 use crate::provider::{Failure, Launch, LaunchError, Launched, Machine, MachineState, Provider};
 use crate::remove;
 use crate::world::{Agent, Drain};
@@ -21,7 +21,8 @@ use crate::world::{Agent, Drain};
 /// A cluster of agents that were made from here, whose log is a list. Mesos takes every call, and nothing comes of any.
 struct Site {
     log: Mutex<Vec<Operation>>,
-    agents: u8,
+    /// How many there are; `None` while the master does not list them.
+    agents: Option<u8>,
 }
 
 /// A provider that takes its time, as real ones do, and makes nothing.
@@ -51,12 +52,14 @@ impl Cluster for Site {
             id: format!("a-{number}"),
             node: format!("10.0.0.{number}:5051"),
             address: Some(([10, 0, 0, number], 5051).into()),
+            registered: true,
             active: true,
             deactivated: false,
             drain: Drain::No,
             settled: None,
         };
-        Ok((0..self.agents).map(agent).collect())
+        let agents = self.agents.ok_or("the master answered 401 Unauthorized")?;
+        Ok((0..agents).map(agent).collect())
     }
 
     async fn busy(&self, _: &str) -> Result<Option<String>, Problem> {
@@ -82,8 +85,8 @@ impl Cluster for Site {
 
 #[async_trait]
 impl Provider for Slow {
-    async fn check(&self) -> Result<(), Failure> {
-        Ok(())
+    async fn check(&self, class: &str) -> Result<(), Failure> {
+        if class == "broken" { Err(Failure::invalid("class `broken`: no image")) } else { Ok(()) }
     }
 
     async fn launch(&self, _: Launch) -> Result<Launched, LaunchError> {
@@ -113,15 +116,23 @@ impl Provider for Slow {
 
 /// Provisioning over `agents` agents with their machines, of which there may be five, and one must be left.
 fn service(agents: u8) -> Provisioning {
+    over(Some(agents), "")
+}
+
+/// The same with more classes, or with agents that can't be listed.
+fn over(agents: Option<u8>, classes: &str) -> Provisioning {
+    started(Site { log: Mutex::new(Vec::new()), agents }, agents.unwrap_or(0), classes)
+}
+
+fn started(site: Site, machines: u8, classes: &str) -> Provisioning {
     let text = format!(
         "cluster = \"c1\"\n[provider]\nname = \"slow\"\nprogram = \"slow\"\n[limits]\nmachines = 5\nminimum_agents = 1\n\
          [bootstrap]\nmasters = [\"http://10.0.0.1:5050\"]\n\
-         package = {{ url = \"http://10.0.0.9/dcos-bits.tar.gz\", sha256 = \"{}\" }}\n[classes.small]\ngroup = \"agents\"\n",
+         package = {{ url = \"http://10.0.0.9/dcos-bits.tar.gz\", sha256 = \"{}\" }}\n[classes.small]\ngroup = \"agents\"\n{classes}",
         "0".repeat(64)
     );
-    let site = Site { log: Mutex::new(Vec::new()), agents };
     let pace = Pace { busy: Duration::from_secs(3600), idle: Duration::from_secs(3600) };
-    Provisioning::start(Config::parse(&text).unwrap(), Arc::new(Slow { machines: agents }), Arc::new(site), pace)
+    Provisioning::start(Config::parse(&text).unwrap(), Arc::new(Slow { machines }), Arc::new(site), pace)
 }
 
 fn more(count: usize, key: Option<&str>) -> AddSlave {
@@ -176,6 +187,67 @@ async fn an_agent_that_is_being_removed_is_not_one_that_is_left() {
     let refused = service.decommission(less(0, true), None).await.unwrap_err();
     assert!(refused.name() == "removal-running" && refused.detail.contains("ends its machine"), "{refused:?}");
     assert_eq!(service.operations().await.unwrap().operations.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_begun_while_the_agents_can_not_be_listed() {
+    let service = over(None, "");
+    for refused in [
+        service.add(more(1, None), None).await.unwrap_err(),
+        service.add(AddSlave { dry_run: true, ..more(1, None) }, None).await.unwrap_err(),
+        service.decommission(less(0, false), None).await.unwrap_err(),
+    ] {
+        assert_eq!((refused.name(), refused.exit_code()), ("not-known-now", ExitCode::Unreachable), "{refused:?}");
+        assert!(refused.detail.contains("401 Unauthorized") && refused.hints[0].contains("`mesos_credentials`"));
+    }
+    assert!(service.operations().await.unwrap().operations.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_class_that_can_not_work_is_in_the_way_of_no_other() {
+    let service = over(Some(0), "[classes.broken]\ngroup = \"agents\"\n");
+    let of = |class: &str| AddSlave { class: Some(class.to_owned()), ..more(1, None) };
+    assert_eq!(service.add(of("broken"), None).await.unwrap_err().name(), "provider-refused");
+    assert_eq!(service.add(of("small"), None).await.unwrap().class.as_deref(), Some("small"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_dead_for_good_is_removed_by_what_is_remembered_of_it() {
+    let slot = |number: u8| Slot {
+        stage: Stage::Registered,
+        machine: Some(format!("i-{number}")),
+        agent_id: Some(format!("dead-{number}")),
+        node: Some(format!("dead-{number}.example:5051")),
+        ..Slot::new()
+    };
+    let add = Add { class: "small".to_owned(), group: "agents".to_owned(), slots: vec![slot(1), slot(2)] };
+    let brought = Operation {
+        format: FORMAT,
+        id: "o1".to_owned(),
+        asked_at: jiff::Timestamp::now(),
+        by: None,
+        key: None,
+        work: Work::Add(add),
+        warnings: Vec::new(),
+        cancelled: None,
+        end: Some(End { at: jiff::Timestamp::now(), done: true, reason: String::new() }),
+    };
+    // Two agents are listed, at the first two of three machines.
+    let site = Site { log: Mutex::new(vec![brought]), agents: Some(2) };
+    let service = started(site, 3, "");
+    for name in ["dead-2", "dead-2.example:5051", "i-2"] {
+        let request = DecommissionSlave { agent: name.to_owned(), dry_run: true, ..less(0, false) };
+        let planned = service.decommission(request, None).await.unwrap();
+        assert_eq!(
+            (planned.slaves[0].agent_id.as_deref(), planned.slaves[0].instance.as_deref()),
+            (Some("dead-2"), Some("i-2"))
+        );
+    }
+    for name in ["dead-1", "i-1", "i-3", "dead-3"] {
+        let request = DecommissionSlave { agent: name.to_owned(), ..less(0, false) };
+        let refused = service.decommission(request, None).await.unwrap_err();
+        assert_eq!(refused.name(), "no-such-agent", "{name}: another agent is on that machine, or nobody knows it");
+    }
 }
 
 #[test]

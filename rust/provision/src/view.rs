@@ -1,7 +1,10 @@
 //! Operations, agents and machines as others see them.
 
+use std::collections::BTreeSet;
+
 use dcos_api::types::provision as wire;
 
+use crate::admit::{Known, lost, machine_of};
 use crate::operation::{Operation, Work};
 use crate::world::{Agent, Machine, World};
 
@@ -67,15 +70,22 @@ fn word<T: serde::Serialize>(stage: &T) -> String {
 }
 
 /// The master's view, the provider's and ours in one: what belongs together is one line, and what does not match says so.
+/// What can't be listed now is not missing, and a machine is no orphan because of it.
 pub fn slaves(world: &World, operations: &[Operation]) -> Vec<wire::Slave> {
     let agents = world.agents.as_deref().unwrap_or_default();
     let machines: Vec<&Machine> = world.machines.iter().flatten().filter(|machine| machine.is_live()).collect();
+    let known = Known { agents, machines: world.machines.as_deref().unwrap_or_default(), operations };
+    let mut carriers = BTreeSet::new();
     let mut slaves: Vec<wire::Slave> = agents
         .iter()
         .map(|agent| {
-            let machine = machines.iter().copied().find(|machine| machine.carries(agent.address));
+            let machine = machine_of(agent, &machines, known);
+            carriers.extend(machine.map(|machine| &machine.id));
             let mismatch = match machine {
-                Some(machine) if !machine.is_usable() => Some("its machine is going down".to_owned()),
+                Some(machine) if !machine.is_usable() => Some("its machine is going down, or stopped".to_owned()),
+                Some(_) if !agent.registered => {
+                    Some("its machine runs, and the agent has not come back to the master yet".to_owned())
+                }
                 Some(_) if !agent.active && !agent.deactivated => {
                     Some("its machine runs, and the agent is not active".to_owned())
                 }
@@ -84,11 +94,16 @@ pub fn slaves(world: &World, operations: &[Operation]) -> Vec<wire::Slave> {
             line(Some(agent), machine, mismatch, operations)
         })
         .collect();
-    let lonely = machines.iter().copied().filter(|machine| !agents.iter().any(|agent| machine.carries(agent.address)));
+    let lonely = machines.iter().copied().filter(|machine| !carriers.contains(&machine.id));
     slaves.extend(lonely.map(|machine| {
-        let awaited = under_way(operations, None, Some(machine));
-        let mismatch = awaited.is_none().then(|| "a machine of ours without an agent".to_owned());
-        line(None, Some(machine), mismatch, operations)
+        let lost = lost(known, |name| name == machine.id).filter(|_| world.agents.is_ok());
+        let is_orphan = world.agents.is_ok() && under_way(operations, lost.as_ref(), Some(machine)).is_none();
+        let why = if lost.is_some() {
+            "the master has lost sight of its agent"
+        } else {
+            "a machine of ours without an agent"
+        };
+        line(lost.as_ref(), Some(machine), is_orphan.then(|| why.to_owned()), operations)
     }));
     slaves
 }
@@ -122,3 +137,7 @@ fn under_way(operations: &[Operation], agent: Option<&Agent>, machine: Option<&M
     };
     operations.iter().filter(|operation| !operation.is_over()).find(concerns).map(|operation| operation.id.clone())
 }
+
+#[cfg(test)]
+#[path = "view_tests.rs"]
+mod tests;

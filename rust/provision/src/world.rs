@@ -20,8 +20,11 @@ pub struct Agent {
     pub id: String,
     /// Its name, `host:port`.
     pub node: String,
-    /// Where it listens.
+    /// Where it listens, as far as the master says.
     pub address: Option<SocketAddr>,
+    /// Whether it is registered. One that is not is known to the master from before its restart or its election, and has not
+    /// come back yet: it may run tasks all the same.
+    pub registered: bool,
     /// Whether the master lists it as active.
     pub active: bool,
     /// Whether the master was told to offer nothing of it.
