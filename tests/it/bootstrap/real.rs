@@ -128,6 +128,15 @@ fn an_agent_is_adopted_and_left_with_its_id_and_its_task() {
     assert_eq!(outline["flags"]["resources"], "cpus:1;mem:256;disk:100", "{outline}");
     assert!(!agent.file().exists(), "a dry run writes nothing");
 
+    // As a run leaves it that could not reach its repository, and somebody who added an authority by hand.
+    let edited = format!("{}# edited\n", outline["node_toml"].as_str().unwrap());
+    std::fs::create_dir_all(agent.file().parent().unwrap()).unwrap();
+    std::fs::write(agent.file(), &edited).unwrap();
+    let refused = agent.adopt(&cluster, &[]).expect(3);
+    assert!(refused.stderr.contains("says something else") && refused.stderr.contains("move it away"), "{refused}");
+    assert_eq!(std::fs::read_to_string(agent.file()).unwrap(), edited, "it is somebody's");
+    std::fs::remove_file(agent.file()).unwrap();
+
     let adopted = agent.adopt(&cluster, &["--json"]).expect(0).json();
     assert_eq!(adopted["state"], "confirmed", "{adopted}");
     assert_eq!(adopted["previous_generation"], 0, "{adopted}");

@@ -299,6 +299,9 @@ pub(super) struct Adopt {
     /// Its root of trust
     #[arg(long, value_name = "FILE", requires = "site_url")]
     pub(super) site_root: Option<PathBuf>,
+    /// The certificate authority of their servers, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
     /// A master that is told how restarts go; may be given more than once
     #[arg(long = "deploy-master", value_name = "URL")]
     pub(super) masters: Vec<String>,

@@ -127,10 +127,11 @@ pub(super) fn derive(found: &Found, answers: &Answers, arguments: &args::Adopt) 
         problem.problems = findings;
         return Err(problem);
     }
-    let repository = |url: &Option<String>, root: Option<String>| {
-        url.clone().map(|url| Repository { url, root_json: root, ca: None })
-    };
     let read = |path: &Option<PathBuf>| path.as_deref().map(super::read).transpose();
+    let ca = read(&arguments.ca)?;
+    let repository = |url: &Option<String>, root: Option<String>| {
+        url.clone().map(|url| Repository { url, root_json: root, ca: ca.clone() })
+    };
     let facts = Facts {
         root: arguments.root.clone().unwrap_or_else(|| DEFAULT_ROOT.into()),
         role: found.role,
@@ -215,6 +216,34 @@ mod tests {
         assert_eq!((derived.facts.work_dir.to_str(), derived.facts.runtime_dir.to_str()), (Some("/w"), Some("/r")));
         let flags: Vec<&str> = derived.options.flags.keys().map(String::as_str).collect();
         assert_eq!(flags, ["isolation", "resources"]);
+    }
+
+    #[test]
+    fn repositories_over_tls_are_trusted_by_the_authority_that_was_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ca, root) = (folder.path().join("bits-ca.pem"), folder.path().join("1.root.json"));
+        std::fs::write(&ca, "an authority").unwrap();
+        std::fs::write(&root, "a root").unwrap();
+        let arguments = Adopt {
+            release_url: Some("https://bits.example.org/release".to_owned()),
+            release_root: Some(root),
+            site_url: Some("https://bits.example.org/site".to_owned()),
+            ca: Some(ca),
+            ..Adopt::default()
+        };
+        let facts = derive(&found(&["--master=10.0.0.1:5050"]), &answers(), &arguments).unwrap().facts;
+        let release = facts.release.as_ref().unwrap();
+        assert_eq!((release.ca.as_deref(), release.root_json.as_deref()), (Some("an authority"), Some("a root")));
+        assert_eq!(facts.site.as_ref().unwrap().ca.as_deref(), Some("an authority"));
+        let node_file = facts.node_toml(|name| format!("/etc/dcos/{name}"));
+        assert!(
+            node_file.contains("ca = \"/etc/dcos/release-ca.pem\"") && node_file.contains("site-ca.pem"),
+            "{node_file}"
+        );
+
+        let missing = Adopt { ca: Some(folder.path().join("missing.pem")), ..arguments };
+        let problem = derive(&found(&[]), &answers(), &missing).unwrap_err();
+        assert_eq!((problem.name(), problem.detail.contains("missing.pem")), ("unreadable", true), "{problem:?}");
     }
 
     #[test]

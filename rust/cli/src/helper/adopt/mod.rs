@@ -116,7 +116,13 @@ fn prepare(
         format.print(&outline, render);
         return Ok(None);
     }
-    files::write(node_file, &derived.facts)?;
+    files::write(node_file, &derived.facts).map_err(|problem| match problem.name() {
+        // The hints are those of a new machine, which may be told its node file only.
+        "node-file-differs" => Problem { hints: Vec::new(), ..problem }
+            .hint("move it away, and say by options what it should say: `adopt --help`")
+            .hint("what no option says is written into it once the node is adopted"),
+        _ => problem,
+    })?;
     let place = Place::find(node_file)?;
     let mut set: PackageSet = arguments.set.iter().cloned().collect();
     if set.iter().all(|id| id.name().as_str() != "mesos") {
