@@ -45,16 +45,16 @@ struct Alertmanager {
 }
 
 impl Alertmanager {
-    /// Starts one with the example's configuration, which is made to call `master` with that password.
-    fn start(folder: &Path, master: &str, password: &Path) -> Self {
+    /// Starts one with the example's configuration, which is made to call `masters` with that password.
+    fn start(folder: &Path, masters: [&str; 3], password: &Path) -> Self {
         let example = std::fs::read_to_string(repository().join("docs/monitoring/alertmanager.yml")).unwrap();
-        let config = example
-            .replace("http://10.0.0.1:5050", master)
-            .replace("/etc/alertmanager/dcos-bits.password", password.to_str().unwrap());
-        assert!(
-            config.contains(master) && config.contains(password.to_str().unwrap()),
-            "the example names both: {config}"
-        );
+        let shown = ["http://10.0.0.1:5050", "http://10.0.0.2:5050", "http://10.0.0.3:5050"];
+        let places = shown.into_iter().zip(masters);
+        let places = places.chain([("/etc/alertmanager/dcos-bits.password", password.to_str().unwrap())]);
+        let config = places.fold(example, |config, (shown, real)| {
+            assert!(config.contains(shown), "the example names {shown}: {config}");
+            config.replace(shown, real)
+        });
         let file = folder.join("alertmanager.yml");
         std::fs::write(&file, config).unwrap();
         let address = format!("127.0.0.1:{}", free_ports(1)[0]);
@@ -100,20 +100,22 @@ fn secret(folder: &Path, name: &str, text: &str) -> PathBuf {
 #[ignore = "needs Alertmanager: make test"]
 fn an_alert_halts_deployments_by_the_route_of_the_example() {
     let folder = tempfile::tempdir().unwrap();
-    let known = json!({"credentials": [{"principal": "alertmanager", "secret": "a monitor's"}]});
+    let known = json!({"credentials": [{"principal": "pager", "secret": "a monitor's"}]});
     let known = secret(folder.path(), "credentials.json", &known.to_string());
     let password = secret(folder.path(), "password", "a monitor's");
     let node = folder.path().join("node.toml");
     let text = format!(
         "root = \"{0}/root\"\nrole = \"master\"\ngroup = \"masters\"\n\
          [mesos]\nip = \"127.0.0.1\"\nport = 1\nwork_dir = \"{0}/work\"\n\
-         [roles]\nalertmanager = \"monitor\"\n[server]\ncredentials = {known:?}\n[limits]\nanonymous_reader = true\n",
+         [roles]\npager = \"monitor\"\n[server]\ncredentials = {known:?}\n[limits]\nanonymous_reader = true\n",
         folder.path().display()
     );
     std::fs::write(&node, text).unwrap();
     let served = Served::start(&node, &[]);
     let master = served.url.clone();
-    let alertmanager = Alertmanager::start(folder.path(), &master, &password);
+    // The first is down. Of the other two one would send on to the other, so the call comes to the leader twice.
+    let down = format!("http://127.0.0.1:{}", free_ports(1)[0]);
+    let alertmanager = Alertmanager::start(folder.path(), [&down, &master, &master], &password);
 
     let halts = || crate::harness::http::json(&format!("{master}/deploy/halt"))["halts"].as_array().cloned().unwrap();
     alertmanager.fire(&json!({"alertname": "Chatter", "service": "shop"}), "nobody's business");
@@ -122,7 +124,7 @@ fn an_alert_halts_deployments_by_the_route_of_the_example() {
         "shop answers more than 1% of its requests with an error",
     );
     let halt = until("the alert halts", 30, || halts().first().cloned());
-    assert_eq!(halt["by"], "alertmanager");
+    assert_eq!(halt["by"], "pager");
     let reason = halt["reason"].as_str().unwrap();
     assert!(reason.contains("ErrorRate") && reason.contains("more than 1%"), "{reason}");
     assert_eq!(halts().len(), 1, "the other alert is for people: {:?}", halts());
