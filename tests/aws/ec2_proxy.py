@@ -2,8 +2,8 @@
 
 It adds idempotency by client token (moto makes a second instance), and, drawn from a seed: RequestLimitExceeded,
 InsufficientInstanceCapacity in some subnets and for some types, answers of 500 before anything happened, answers lost after
-everything happened, instances that are shown late, and instances that are terminated while they are pending. With
-`--deny` every call is refused as EC2 refuses a caller without a permission.
+everything happened, instances that are shown late, and instances that are terminated while they are pending or stop by
+themselves. A dry run is told where a type is not offered. With `--deny` every call is refused as EC2 refuses a caller without a permission.
 
 Faults end after a while (`--calm` calls for each cluster), so that whoever goes on in the right way comes to an end. Each
 fault is counted; the counts are served at `/faults`, so that a campaign can tell that its faults fired.
@@ -97,6 +97,9 @@ class Handler(BaseHTTPRequestHandler):
         if cloud.deny:
             return self.answer(403, error("UnauthorizedOperation", "You are not authorized to perform this operation."))
         if asked.get("DryRun") == "true":
+            if lacks(cloud.seed, cluster, asked):
+                cloud.count("not-offered")
+                return self.answer(400, error("Unsupported", "Your requested instance type is not supported there."))
             return self.answer(*self.pass_on(body))
         dice = cloud.draw(cluster)
         if dice < 0.06:
@@ -128,8 +131,7 @@ class Handler(BaseHTTPRequestHandler):
                     text = "The client token was used with other parameters."
                     return self.answer(400, error("IdempotentParameterMismatch", text))
                 return self.answer(known[1], known[2])
-            where = f"{cloud.seed} {cluster} {asked.get('InstanceType')} {asked.get('SubnetId')}"
-            if int(hashlib.sha256(where.encode()).hexdigest(), 16) % 10 < 4 and asked.get("InstanceType") != "m5.large":
+            if lacks(cloud.seed, cluster, asked):
                 cloud.count("no-capacity")
                 text = "We currently do not have sufficient capacity in the Availability Zone you requested."
                 return self.answer(500, error("InsufficientInstanceCapacity", text))
@@ -143,15 +145,18 @@ class Handler(BaseHTTPRequestHandler):
             cloud.hidden[instance] = time.monotonic() + LATE
             cloud.count("shown-late")
         if 0.3 <= dice < 0.55:
-            self.terminate(instance)
+            self.change("TerminateInstances", instance)
             cloud.count("died-pending")
+        if 0.55 <= dice < 0.7:
+            self.change("StopInstances", instance)
+            cloud.count("stopped-itself")
         if 0.11 <= dice < 0.35:
             return self.lose("made-and-lost")
         return self.answer(status, answer)
 
-    def terminate(self, instance):
+    def change(self, action, instance):
         connection = http.client.HTTPConnection("127.0.0.1", self.server.moto, timeout=60)
-        query = urllib.parse.urlencode({"Action": "TerminateInstances", "InstanceId.1": instance, "Version": "2016-11-15"})
+        query = urllib.parse.urlencode({"Action": action, "InstanceId.1": instance, "Version": "2016-11-15"})
         headers = {name: value for name, value in self.headers.items() if name.lower() in ("authorization", "x-amz-date")}
         headers["Content-Type"] = "application/x-www-form-urlencoded"
         connection.request("POST", "/", query, headers)
@@ -168,6 +173,13 @@ class Handler(BaseHTTPRequestHandler):
         kept = [part for part in re.split(r"(?=<item>\s*<reservationId>)", rest) if not any(it in part for it in hidden)]
         tail = "" if kept and "</reservationSet>" in kept[-1] else rest[rest.index("</reservationSet>") :]
         return (head + mark + "".join(kept) + tail).encode()
+
+
+def lacks(seed, cluster, asked):
+    """Whether there is no capacity for the type in the subnet. There is always some of the smallest type."""
+    kind = asked.get("InstanceType")
+    where = f"{seed} {cluster} {kind} {asked.get('SubnetId')}"
+    return kind != "m5.large" and int(hashlib.sha256(where.encode()).hexdigest(), 16) % 10 < 4
 
 
 def cluster_of(asked):

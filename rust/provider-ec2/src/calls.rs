@@ -6,7 +6,7 @@ use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, Filter, HttpTokensState, IamInstanceProfileSpecification, Instance,
     InstanceMarketOptionsRequest, InstanceMetadataOptionsRequest, InstanceStateName, InstanceType,
-    LaunchTemplateSpecification, MarketType, ResourceType, Tag, TagSpecification,
+    LaunchTemplateSpecification, MarketType, ResourceType, ShutdownBehavior, Tag, TagSpecification,
 };
 use base64::Engine as _;
 use dcos_core::provider::{Answer, Call, Failure, Launch, Launched, Machine, MachineState, Reason, Request};
@@ -93,10 +93,22 @@ impl Ec2 {
         })
     }
 
-    /// Asks EC2 whether a machine of the class could be made, and has none made.
+    /// Asks EC2 whether a machine of the class could be made, and has none made. One of the class's choices is enough.
     async fn try_launch(&self, class: &Class) -> Result<(), Failure> {
-        let Some(choice) = class.choice(0, 0) else { return Ok(()) };
-        let call = self.run(class, &choice).tag_specifications(specification(class, [tag(CLUSTER, &self.cluster)]));
+        let mut last = Ok(());
+        for number in 0.. {
+            let Some(choice) = class.choice(0, number) else { break };
+            last = self.try_choice(class, &choice).await;
+            match &last {
+                Err(failure) if failure.reason == Reason::NoCapacity => {}
+                Ok(()) | Err(_) => break,
+            }
+        }
+        last
+    }
+
+    async fn try_choice(&self, class: &Class, choice: &Choice<'_>) -> Result<(), Failure> {
+        let call = self.run(class, choice).tag_specifications(specification(class, [tag(CLUSTER, &self.cluster)]));
         match call.dry_run(true).send().await {
             Ok(_) => Ok(()),
             // EC2's way of saying that it would have worked.
@@ -148,6 +160,8 @@ impl Ec2 {
             .set_instance_market_options(spot)
             .set_block_device_mappings(disk)
             .set_metadata_options(metadata)
+            // A machine that shuts itself down is not left behind, stopped, with a disk that costs money.
+            .instance_initiated_shutdown_behavior(ShutdownBehavior::Terminate)
     }
 
     async fn list(&self) -> Result<Vec<Machine>, Failure> {
@@ -196,6 +210,7 @@ fn machine(instance: &Instance) -> Option<Machine> {
         Some(InstanceStateName::Pending) | None => MachineState::Pending,
         Some(InstanceStateName::Running) => MachineState::Running,
         Some(InstanceStateName::Terminated) => MachineState::Gone,
+        // Also one that is stopped: it is no use to anybody, and is there until it is terminated.
         Some(_) => MachineState::Stopping,
     };
     let place = instance.placement().and_then(|placement| placement.availability_zone());
@@ -211,3 +226,7 @@ fn machine(instance: &Instance) -> Option<Machine> {
         kind: [kind, place].into_iter().flatten().collect::<Vec<_>>().join(" "),
     })
 }
+
+#[cfg(test)]
+#[path = "calls_tests.rs"]
+mod tests;
