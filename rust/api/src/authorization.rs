@@ -107,14 +107,14 @@ impl Access {
                     return Ok(());
                 }
                 match role {
-                    Some(role) => format!("the principal `{name}` has the role `{}`", word(role)),
+                    Some(role) => format!("the principal `{name}` has the role `{}`", role.word()),
                     None => format!("the principal `{name}` has no role"),
                 }
             }
             None if self.anonymous_may(needed) => return Ok(()),
             None => "the request names no principal".to_owned(),
         };
-        let detail = format!("the role `{}` is needed, and {has}", word(needed));
+        let detail = format!("the role `{}` is needed, and {has}", needed.word());
         let problem = Problem { status: 403, ..Problem::new(ExitCode::Refused, "forbidden", detail) };
         Err(problem.hint(match &principal.0 {
             Some(name) => format!("give `{name}` the role under `[roles]` of this node's `node.toml`"),
@@ -150,17 +150,6 @@ const fn rank(role: ApiRole) -> Option<u8> {
     }
 }
 
-/// The role as `node.toml` spells it.
-const fn word(role: ApiRole) -> &'static str {
-    match role {
-        ApiRole::Node => "node",
-        ApiRole::Reader => "reader",
-        ApiRole::Monitor => "monitor",
-        ApiRole::Operator => "operator",
-        ApiRole::Admin => "admin",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Access, Anonymous, Needs};
@@ -170,7 +159,7 @@ mod tests {
     const ALL: [ApiRole; 5] = [Node, Reader, Monitor, Operator, Admin];
 
     fn access(anonymous: Anonymous) -> Access {
-        let roles = ALL.iter().map(|role| (super::word(*role).to_owned(), *role)).collect();
+        let roles = ALL.iter().map(|role| (role.word().to_owned(), *role)).collect();
         Access { roles, anonymous, shared: vec!["joining".to_owned()] }
     }
 

@@ -174,6 +174,12 @@ pub trait DeployBackend: Send + Sync + 'static {
     /// The nodes of the cluster.
     fn nodes(&self) -> Answer<ClusterNodes>;
 
+    /// What the repositories of a node of the cluster offer, as that node says; 404 if there is none of that name.
+    fn node_available(&self, node: String) -> Answer<AvailablePackages>;
+
+    /// A package on a node of the cluster, as that node says; 404 if there is no such node, or no such package on it.
+    fn node_package(&self, node: String, id: PackageId) -> Answer<PackageDetail>;
+
     /// Halts everything. It answers once no node can be started any more.
     fn halt(&self, request: HaltRequest, by: Principal) -> Answer<Halt>;
 

@@ -157,6 +157,8 @@ fn endpoint(app: &App, route: &'static Route) -> MethodRouter<App> {
         Operation::Deploy(Deploy::Ping) => on(filter, deploy::ping),
         Operation::Deploy(Deploy::Events) => on(filter, deploy::events),
         Operation::Deploy(Deploy::Node) => on(filter, deploy::node),
+        Operation::Deploy(Deploy::NodeAvailable) => on(filter, deploy::node_available),
+        Operation::Deploy(Deploy::NodePackage) => on(filter, deploy::node_package),
         Operation::Deploy(Deploy::Desired) => on(filter, deploy::desired),
         Operation::Deploy(Deploy::Audit) => on(filter, deploy::audit),
         Operation::Deploy(Deploy::Backup) => on(filter, deploy::backup),

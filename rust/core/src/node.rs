@@ -136,6 +136,9 @@ pub struct DeployFacts {
     /// On a master: the file with the credentials that nodes which join by a token are given.
     #[serde(default)]
     pub join_credentials: Option<PathBuf>,
+    /// On a master: the file with the principals and secrets that the Mesos of nodes which join by a token shall know.
+    #[serde(default)]
+    pub join_mesos_credentials: Option<PathBuf>,
 }
 
 /// Where new agents come from.
@@ -233,6 +236,19 @@ pub enum ApiRole {
     Operator,
     /// May clear a halt.
     Admin,
+}
+
+impl ApiRole {
+    /// As `node.toml` and messages write it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Reader => "reader",
+            Self::Monitor => "monitor",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 /// Bounds on what others may ask for.

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dcos_api::types::deploy::PlannedNode;
-use dcos_api::types::pkg::{AvailablePackages, FetchPackage, FetchRequest, Job, JobState, NodeState, ValidateRequest};
+use dcos_api::types::pkg::{
+    AvailablePackages, FetchPackage, FetchRequest, Job, JobState, NodeState, PackageDetail, ValidateRequest,
+};
 use dcos_api::types::restart::{BeginAnswer, BeginRequest, GoAnswer, GoRequest, RestartStatus};
 use dcos_core::validate::{NO_WAY_BACK, Report};
 use dcos_core::{PackageId, Problem};
@@ -138,6 +140,14 @@ impl NodeClient {
         self.get(url, "/pkg/available", SLOW).await
     }
 
+    /// A package on a node: `GET /pkg/packages/<id>`.
+    ///
+    /// # Errors
+    /// If it does not answer, or says no.
+    pub async fn package(&self, url: &str, id: &PackageId) -> Result<PackageDetail, Trouble> {
+        self.get(url, &format!("/pkg/packages/{id}"), QUICK).await
+    }
+
     /// Where a node's restarts stand: `GET /restart/status`, asked of its helper where its Mesos does not answer.
     ///
     /// # Errors
@@ -151,6 +161,12 @@ impl NodeClient {
             }
             _ => answer,
         }
+    }
+
+    /// Whether what the node at `url` says may be passed on as the cluster's: an address that our credentials may not go to
+    /// is anybody's, and what it says of a group would come to be every node's config.
+    pub fn vouches_for(&self, url: &str) -> bool {
+        self.trust.is_open() || self.trust.for_address(url).is_some()
     }
 
     /// Remembers the port on which the helper of the node at `url` answers while its Mesos does not.

@@ -10,12 +10,14 @@
 //!
 //! [`mint`] and [`judge`] decide and are pure; [`DeployHandle::token`] and [`DeployHandle::join`] do.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use dcos_api::types::PROTOCOL;
 use dcos_api::types::join::{JoinAnswer, JoinRepository, JoinRequest, TokenAnswer, TokenRequest};
-use dcos_core::node::{NodeConfig, RepositoryFacts};
+use dcos_core::credentials::Credentials;
+use dcos_core::node::{ApiRole, NodeConfig, RepositoryFacts};
 use dcos_core::{ExitCode, PackageSet, Problem, Role, Sha256};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,7 @@ use serde_json::Value;
 
 use crate::event::Keep;
 use crate::shell::DeployHandle;
+use crate::trust::{self, InvalidCredentials};
 
 /// The kind of these documents in the log.
 pub const KIND: &str = "join-token";
@@ -279,9 +282,51 @@ fn told(config: &NodeConfig, role: Role, group: String, set: PackageSet) -> Resu
         masters,
         release: config.repositories.release.as_ref().map(repository).transpose()?,
         site: config.repositories.site.as_ref().map(repository).transpose()?,
-        credentials: config.deploy.join_credentials.as_deref().map(text).transpose()?,
+        credentials: config.deploy.join_credentials.as_deref().map(secret).transpose()?,
+        mesos_credentials: config.deploy.join_mesos_credentials.as_deref().map(secret).transpose()?,
+        roles: roles(config)?,
         insecure_allow_anonymous: config.limits.insecure_allow_anonymous,
     })
+}
+
+/// Who may do what on a new node: what they may here. Whoever this master is when it calls nodes has to be let in, or no
+/// deployment would ever reach the node.
+fn roles(config: &NodeConfig) -> Result<BTreeMap<String, ApiRole>, Problem> {
+    let mut roles = config.roles.clone();
+    let Some(path) = &config.deploy.credentials else { return Ok(roles) };
+    let caller = trust::credential(path).map_err(|error| incomplete(&error))?;
+    if let Some(path) = &config.deploy.join_mesos_credentials {
+        let known = Credentials::parse(&secret(path)?).ok();
+        if !known.is_some_and(|known| known.prove(&caller.principal, &caller.secret)) {
+            let detail = format!(
+                "`{}` does not have `{}` with the secret by which this master calls nodes",
+                path.display(),
+                caller.principal
+            );
+            return Err(Problem::new(ExitCode::Unreachable, "master-incomplete", detail).hint(
+                "the principal and secret of `deploy.credentials` belong into it; nodes would refuse every deployment",
+            ));
+        }
+    }
+    let role = roles.entry(caller.principal).or_insert(ApiRole::Operator);
+    if !matches!(role, ApiRole::Operator | ApiRole::Admin) {
+        *role = ApiRole::Operator;
+    }
+    Ok(roles)
+}
+
+/// A file with secrets that a new node gets.
+fn secret(path: &Path) -> Result<String, Problem> {
+    trust::secret(path).map_err(|error| incomplete(&error))
+}
+
+fn incomplete(error: &InvalidCredentials) -> Problem {
+    let detail = format!("this master can't tell a new node all that it needs: {}", Problem::chain(error));
+    let problem = Problem::new(ExitCode::Unreachable, "master-incomplete", detail);
+    match error.hint() {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    }
 }
 
 fn repository(facts: &RepositoryFacts) -> Result<JoinRepository, Problem> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dcos_api::types::join::{JoinRequest, TokenRequest};
-use dcos_core::node::NodeConfig;
+use dcos_core::node::{ApiRole, NodeConfig};
 use dcos_core::{PackageSet, Role};
 use jiff::Timestamp;
 
@@ -90,4 +90,54 @@ fn a_node_is_told_what_its_master_knows() {
     assert_eq!(answer.masters, ["http://10.0.0.1:5050"]);
     assert_eq!(answer.release.unwrap().root_json.as_deref(), Some("{}"));
     assert_eq!(tell(Role::Master).unwrap().master, None);
+}
+
+#[test]
+fn a_node_is_told_who_may_do_what_and_secrets_come_from_closed_files_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let write = |name: &str, text: &str, mode: u32| {
+        #[expect(clippy::disallowed_methods, reason = "a file of this test")]
+        std::fs::write(path(name), text).unwrap();
+        std::fs::set_permissions(path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let text = format!(
+        "role = \"master\"\ngroup = \"masters\"\n[mesos]\nip = \"10.0.0.1\"\nport = 5050\nwork_dir = \"/w\"\n\
+         [deploy]\ncredentials = {:?}\njoin_credentials = {:?}\njoin_mesos_credentials = {:?}\n\
+         [roles]\nalice = \"admin\"\ncontroller = \"reader\"\n",
+        path("own"),
+        path("joining"),
+        path("known")
+    );
+    let config = NodeConfig::parse(&text).unwrap();
+    let tell = || told(&config, Role::Agent, "agents".to_owned(), PackageSet::default());
+    write("own", "controller quiet", 0o600);
+    write("joining", "joining hush", 0o600);
+    write("known", "joining hush\ncontroller quiet\n", 0o600);
+    let answer = tell().unwrap();
+    assert_eq!(answer.credentials.as_deref(), Some("joining hush"));
+    assert_eq!(answer.mesos_credentials.as_deref(), Some("joining hush\ncontroller quiet\n"));
+    let roles: Vec<_> = answer.roles.iter().map(|(name, role)| (name.as_str(), *role)).collect();
+    assert_eq!(
+        roles,
+        [("alice", ApiRole::Admin), ("controller", ApiRole::Operator)],
+        "without it no deployment reaches it"
+    );
+    assert!(!format!("{answer:?}").contains("quiet"));
+
+    for open in ["own", "joining", "known"] {
+        let mode = |mode| std::fs::set_permissions(path(open), std::fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o644);
+        let problem = tell().unwrap_err();
+        assert_eq!((problem.status, problem.name()), (503, "master-incomplete"), "{open}");
+        assert!(problem.detail.contains("can be read by everybody"), "{open}: {problem}");
+        assert_eq!(problem.hints, [format!("`chmod 600 {}` closes it", path(open).display())]);
+        mode(0o640);
+        assert!(tell().is_ok(), "{open}: a group may have it");
+    }
+    // Nodes that don't know the controller would refuse every deployment.
+    write("known", "joining hush\ncontroller other\n", 0o600);
+    let problem = tell().unwrap_err();
+    assert!(problem.detail.contains("does not have `controller` with the secret"), "{problem}");
 }

@@ -8,6 +8,7 @@
 //! A log that can't be written stops the controller: what it decided is not known to be kept, so nothing is done about
 //! it. The state is then rebuilt from the log, again and again until that works, as after a restart.
 
+mod behalf;
 pub(crate) mod core;
 mod create;
 mod direct;

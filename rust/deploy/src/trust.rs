@@ -46,17 +46,36 @@ pub enum InvalidCredentials {
     },
 }
 
-/// Reads a file that has a credential in it.
+impl InvalidCredentials {
+    /// What to do about it, where that can be typed.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Open(path) => Some(format!("`chmod 600 {}` closes it", path.display())),
+            Self::Unreadable { .. } | Self::Malformed { .. } => None,
+        }
+    }
+}
+
+/// Reads a file with secrets in it.
 ///
 /// # Errors
-/// If it can't be read, everybody can read it, or it has another form.
-pub fn credential(path: &Path) -> Result<Credential, InvalidCredentials> {
+/// If it can't be read, or everybody can read it.
+pub fn secret(path: &Path) -> Result<String, InvalidCredentials> {
     const OTHERS: u32 = 0o007;
     let unreadable = |source| InvalidCredentials::Unreadable { path: path.to_owned(), source };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     if std::fs::metadata(path).map_err(unreadable)?.mode() & OTHERS != 0 {
         return Err(InvalidCredentials::Open(path.to_owned()));
     }
+    Ok(text)
+}
+
+/// Reads a file that has a credential in it.
+///
+/// # Errors
+/// If it can't be read, everybody can read it, or it has another form.
+pub fn credential(path: &Path) -> Result<Credential, InvalidCredentials> {
+    let text = secret(path)?;
     Credential::parse(&text).map_err(|source| InvalidCredentials::Malformed { path: path.to_owned(), source })
 }
 
@@ -82,6 +101,11 @@ impl Trust {
     pub fn everywhere(credential: Option<Credential>) -> Self {
         let networks = ["0.0.0.0/0", "::/0"].iter().filter_map(|network| network.parse().ok()).collect();
         Self { credential, origins: Vec::new(), networks }
+    }
+
+    /// Whether there is no credential: then nobody is told apart from anybody.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.credential.is_none()
     }
 
     /// The credential, if it may go to `address`.

@@ -290,3 +290,41 @@ async fn what_can_not_be_written_down_is_not_done() {
     tokio::time::timeout(PATIENCE, works_again).await.unwrap();
     assert!(handle.list().await.unwrap().deployments.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_are_asked_for_others_by_the_controllers_name_and_strangers_are_not() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let cluster = Cluster::start(1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("credentials");
+    #[expect(clippy::disallowed_methods, reason = "a file of this test")]
+    std::fs::write(&file, "controller secret").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let (agent, no_package) = (cluster.name(1), "mesos--9".parse().unwrap());
+    let mut config = cluster.config();
+    config.deploy.credentials = Some(file);
+
+    let handle = start(&config, Box::new(MemoryStore::default())).unwrap();
+    ready(&handle, 2).await;
+    let problem = handle.node_available(&agent).await.unwrap_err();
+    assert_eq!((problem.name(), problem.status), ("node-untrusted", 422), "it has just registered, from anywhere");
+    assert_eq!(handle.node_package(&agent, &no_package).await.unwrap_err().name(), "node-untrusted");
+    assert_eq!(handle.node_available("10.0.0.7:5051").await.unwrap_err().name(), "no-such-node");
+    assert!(cluster.shown().is_empty());
+
+    config.deploy.networks = vec!["127.0.0.0/8".parse().unwrap()];
+    let handle = start(&config, Box::new(MemoryStore::default())).unwrap();
+    ready(&handle, 2).await;
+    assert_eq!(handle.node_available(&agent).await.unwrap().packages.len(), 2);
+    assert_eq!(cluster.shown(), [true]);
+    let problem = handle.node_package(&agent, &no_package).await.unwrap_err();
+    assert_eq!((problem.name(), problem.status), ("not-local", 404), "{problem}");
+
+    // Where nobody has a name, everybody is asked.
+    config.deploy.credentials = None;
+    config.deploy.networks.clear();
+    let handle = start(&config, Box::new(MemoryStore::default())).unwrap();
+    ready(&handle, 2).await;
+    assert_eq!(handle.node_available(&agent).await.unwrap().packages.len(), 2);
+    assert_eq!(cluster.shown(), [true, false]);
+}

@@ -11,7 +11,9 @@ use dcos_api::types::deploy::{
 };
 use dcos_api::types::join::{JoinAnswer, JoinRequest, TokenAnswer, TokenRequest};
 use dcos_api::types::pins::{PinRequest, Pins, UnpinRequest};
+use dcos_api::types::pkg::{AvailablePackages, PackageDetail};
 use dcos_api::types::records::{Audit, AuditEntry, Backup, DesiredSets, Restored};
+use dcos_core::PackageId;
 use dcos_core::node::NodeConfig;
 use dcos_deploy::{DeployHandle, StateStore, StoreError};
 use dcos_store::AppendLog;
@@ -87,6 +89,16 @@ impl DeployBackend for Controlled {
     fn nodes(&self) -> Answer<ClusterNodes> {
         let handle = self.0.clone();
         Box::pin(async move { handle.nodes().await })
+    }
+
+    fn node_available(&self, node: String) -> Answer<AvailablePackages> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.node_available(&node).await })
+    }
+
+    fn node_package(&self, node: String, id: PackageId) -> Answer<PackageDetail> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.node_package(&node, &id).await })
     }
 
     fn halt(&self, request: HaltRequest, by: Principal) -> Answer<Halt> {

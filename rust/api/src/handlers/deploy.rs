@@ -7,6 +7,7 @@ use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde::Deserialize;
 
 use super::Outcome;
+use super::pkg::package_id;
 use crate::Principal;
 use crate::answer::{Failure, about, json, ok, problem};
 use crate::backend::{Created, Leader};
@@ -93,6 +94,16 @@ pub(crate) async fn node(control: Control, Segment(name): Segment) -> Outcome {
         Problem::new(ExitCode::NotFound, "no-such-node", detail).hint("list them with `dcos deploy nodes`")
     })?;
     Ok(ok(&found))
+}
+
+/// Asked of the node by the controller, so that nobody else has to show nodes his credentials.
+pub(crate) async fn node_available(control: Control, Segment(name): Segment) -> Outcome {
+    Ok(ok(&control.0.node_available(name).await?))
+}
+
+pub(crate) async fn node_package(control: Control, Segment((name, id)): Segment<(String, String)>) -> Outcome {
+    let id = package_id(&id)?;
+    Ok(ok(&control.0.node_package(name, id).await?))
 }
 
 pub(crate) async fn desired(control: Control) -> Outcome {

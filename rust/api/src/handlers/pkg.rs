@@ -140,6 +140,6 @@ pub(crate) async fn validate(State(app): State<App>, Body(request): Body<Validat
     Err(Problem { problems, ..Problem::new(ExitCode::Refused, "invalid-set", detail) }.into())
 }
 
-fn package_id(text: &str) -> Result<PackageId, Failure> {
+pub(super) fn package_id(text: &str) -> Result<PackageId, Failure> {
     text.parse().map_err(|error| Problem::new(ExitCode::Usage, "invalid-id", Problem::chain(&error)).into())
 }

@@ -1,7 +1,9 @@
 //! `/deploy/tokens` and `/deploy/join`: how an empty machine becomes a node of the cluster.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use dcos_core::node::ApiRole;
 use dcos_core::{PackageSet, Role};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -81,6 +83,13 @@ pub struct JoinAnswer {
     /// The text of the file with which the node proves who it is to its masters, where there is one for new nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<String>,
+    /// The text of the file with the principals and secrets that the node's Mesos shall know, where there is one for new
+    /// nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mesos_credentials: Option<String>,
+    /// Which principal may do what on the node.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<String, ApiRole>,
     /// Whether nodes of this cluster let callers without a principal do everything, as the demo's do.
     #[serde(default)]
     pub insecure_allow_anonymous: bool,

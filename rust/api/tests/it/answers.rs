@@ -49,6 +49,8 @@ const CASES: &[Case] = &[
     ("GET", "/deploy/whoami", None, 200, "deploy/whoami.json"),
     ("GET", "/deploy/events?after=40", None, 200, "deploy/events.json"),
     ("GET", "/deploy/nodes/127.0.0.1:5051", None, 200, "deploy/node.json"),
+    ("GET", "/deploy/nodes/127.0.0.1:5051/pkg/available", None, 200, "pkg/available.json"),
+    ("GET", "/deploy/nodes/127.0.0.1:5051/pkg/packages/mesos-config--3f1c0a94be27", None, 200, "pkg/package.json"),
     ("GET", "/deploy/desired", None, 200, "deploy/desired.json"),
     ("GET", "/deploy/audit?after=11", None, 200, "deploy/audit.json"),
     ("GET", "/deploy/backup", None, 200, "deploy/backup.json"),

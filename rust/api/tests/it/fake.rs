@@ -171,6 +171,9 @@ impl NodeBackend for FakeNode {
     }
 }
 
+/// The node that the fake controller asks for others.
+const CLUSTER_NODE: &str = "127.0.0.1:5051";
+
 /// A controller that answers at its second poll, as a real one that asks a task does.
 #[derive(Default)]
 pub(crate) struct FakeController {
@@ -253,6 +256,15 @@ impl DeployBackend for FakeController {
 
     fn nodes(&self) -> Answer<ClusterNodes> {
         soon(Ok(example("deploy/nodes.json")))
+    }
+
+    fn node_available(&self, node: String) -> Answer<AvailablePackages> {
+        soon(if node == CLUSTER_NODE { Ok(example("pkg/available.json")) } else { Err(absent(&node)) })
+    }
+
+    fn node_package(&self, node: String, id: PackageId) -> Answer<PackageDetail> {
+        let detail: PackageDetail = example("pkg/package.json");
+        soon(if node == CLUSTER_NODE && detail.id == id { Ok(detail) } else { Err(absent(&node)) })
     }
 
     fn halt(&self, request: HaltRequest, _by: Principal) -> Answer<Halt> {

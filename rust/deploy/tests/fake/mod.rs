@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
@@ -52,6 +53,8 @@ struct Everything {
     nodes: Vec<Node>,
     log: Vec<String>,
     terms: Vec<u64>,
+    /// Whether whoever asked for offers showed credentials, each time.
+    shown: Vec<bool>,
 }
 
 /// A master and agents, each on a port of its own.
@@ -122,6 +125,11 @@ impl Cluster {
     /// Has every node take its time to answer a `go`.
     pub(crate) fn slow_go(&self, duration: Duration) {
         lock(&self.shared).nodes.iter_mut().for_each(|node| node.slow_go = duration);
+    }
+
+    /// Whether whoever asked nodes for offers showed credentials, in order.
+    pub(crate) fn shown(&self) -> Vec<bool> {
+        lock(&self.shared).shown.clone()
     }
 
     /// What nodes were told to do, in order.
@@ -223,7 +231,8 @@ async fn state(State((place, shared)): Here) -> Json<NodeState> {
     })
 }
 
-async fn available() -> Json<AvailablePackages> {
+async fn available(State((_, shared)): Here, headers: HeaderMap) -> Json<AvailablePackages> {
+    lock(&shared).shown.push(headers.contains_key(AUTHORIZATION));
     let infos = [
         r#"{"format":1,"name":"mesos","version":"1.11.0","kind":"mesos","mesos":{"version":"1.11.0"}}"#,
         r#"{"format":1,"name":"dcos-bits","version":"0.1.0+mesos1.11.0","kind":"plain"}"#,

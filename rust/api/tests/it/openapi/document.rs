@@ -164,6 +164,7 @@ fn in_path(route: &Route) -> impl Iterator<Item = Value> {
         let name = segment.strip_prefix('{')?.strip_suffix('}')?;
         let schema = match name {
             "command" => json!({"type": "string", "enum": ["pause", "start", "abort", "retry", "rollback"]}),
+            "package" => json!({"type": "string", "pattern": ID_PATTERN, "maxLength": 200}),
             _ if path.starts_with("/pkg/packages/") => {
                 json!({"type": "string", "pattern": ID_PATTERN, "maxLength": 200})
             }
@@ -171,6 +172,7 @@ fn in_path(route: &Route) -> impl Iterator<Item = Value> {
         };
         let words = match (name, part, path.split('/').nth(2)) {
             ("command", ..) => "What the deployment is told",
+            ("package", ..) => "The package's id",
             (_, "deploy", Some("nodes")) => "The node's name, `host:port`",
             (_, "provision", Some("slaves")) => "The agent's id or name, or the name of its machine",
             _ => "Its id",

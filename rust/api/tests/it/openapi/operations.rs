@@ -247,6 +247,17 @@ fn deploy(operation: Deploy) -> About {
         Deploy::Node => gives::<ClusterNode>("A node of the cluster", &["deploy/node"])
             .refuses(404, &["no-such-node"])
             .refuses(503, &["no-inventory"]),
+        Deploy::NodeAvailable => {
+            gives::<AvailablePackages>("What a node's repositories offer, as it says", &["pkg/available"])
+                .refuses(404, &["no-such-node"])
+                .refuses(422, &["node-untrusted"])
+                .refuses(503, &["no-inventory", "node-silent", "node-refuses"])
+        }
+        Deploy::NodePackage => gives::<PackageDetail>("A package on a node, as it says", &["pkg/package"])
+            .refuses(400, &["invalid-id"])
+            .refuses(404, &["no-such-node", "not-local"])
+            .refuses(422, &["node-untrusted"])
+            .refuses(503, &["no-inventory", "node-silent", "node-refuses"]),
         Deploy::Halts => gives::<Halts>("The halts that stand", &["deploy/halts"]),
         Deploy::Halt => {
             let halt = Content::Json(halt_or_halts, &["deploy/halt"]);
