@@ -1,5 +1,6 @@
 //! The operator's side of HTTP: JSON in and out, and every failure a [`Problem`] that says what to do.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use dcos_core::credentials::Credential;
@@ -63,7 +64,8 @@ impl From<Problem> for Failure {
     }
 }
 
-/// Asks the endpoints of one cluster. A master that does not lead answers 307, which is followed; credentials go along:
+/// Asks the masters of one cluster, and nobody else: there is no way to another address, since a list of nodes has whatever
+/// address somebody registered by. What a node knows, the controller asks it ([`on_node`]). A master that does not lead answers 307, which is followed; credentials go along:
 /// whom the operator named is believed about who leads, as about everything else.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -76,26 +78,29 @@ pub struct Client {
     election_time: Duration,
 }
 
+/// The path at which the masters answer what the node of that name answers at `path`.
+pub fn on_node(node: &str, path: &str) -> String {
+    // A name is what somebody registered by, too: it stays one segment, whatever is in it.
+    let mut name = String::new();
+    for byte in node.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b':' | b'-' | b'_' => name.push(char::from(byte)),
+            _ => {
+                // Writing to a string can't fail.
+                let _ = write!(name, "%{byte:02X}");
+            }
+        }
+    }
+    format!("/deploy/nodes/{name}{path}")
+}
+
 impl Client {
-    /// A client of the master (or any node) at `url`, such as `http://10.0.0.1:5050`.
+    /// A client of the master at `url`, such as `http://10.0.0.1:5050`.
     ///
     /// # Errors
     /// If `url` is not an HTTP address.
     pub fn new(url: &str) -> Result<Self, Problem> {
         Self::of(url, &Access::default())
-    }
-
-    /// The same for another node of the cluster.
-    ///
-    /// # Errors
-    /// If `url` is not an HTTP address.
-    pub fn at(&self, url: &str) -> Result<Self, Problem> {
-        Ok(Self {
-            http: self.http.clone(),
-            patience: self.patience,
-            credential: self.credential.clone(),
-            ..Self::new(url)?
-        })
     }
 
     /// A client that says who it is.
@@ -324,7 +329,7 @@ async fn refusal(address: &str, response: Response) -> Problem {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::{Access, Client, Duration};
+    use super::{Access, Client, Duration, on_node};
     use dcos_core::credentials::Credential;
     use dcos_core::{ExitCode, Problem};
 
@@ -334,6 +339,12 @@ mod tests {
             assert_eq!(Client::new(url).unwrap_err().exit_code(), ExitCode::Usage, "{url}");
         }
         assert_eq!(Client::new("http://10.0.0.1:5050/").unwrap().url(), "http://10.0.0.1:5050");
+    }
+
+    #[test]
+    fn a_nodes_name_stays_one_segment() {
+        assert_eq!(on_node("10.0.0.7:5051", "/pkg/available"), "/deploy/nodes/10.0.0.7:5051/pkg/available");
+        assert_eq!(on_node("a/../b?c", "/x"), "/deploy/nodes/a%2F..%2Fb%3Fc/x");
     }
 
     /// Answers one request with `answer`, and tells what it was asked.

@@ -15,8 +15,8 @@ const NEW: [&str; 2] = ["mesos--1.11.0", "mesos-config--0123456789ab"];
 const EPOCH: &str = "1970-01-01T00:00:00Z";
 
 /// A server that ends with the value.
-pub(super) struct FakeMaster {
-    pub(super) url: String,
+pub(crate) struct FakeMaster {
+    pub(crate) url: String,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -24,7 +24,12 @@ pub(super) struct FakeMaster {
 impl FakeMaster {
     /// Answers each path with its document, and every other one with 500 and no document.
     pub(super) fn answering(documents: BTreeMap<String, Value>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listening(0, documents)
+    }
+
+    /// The same on a port of loopback that somebody knows already.
+    pub(crate) fn listening(port: u16, documents: BTreeMap<String, Value>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let over = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&over);

@@ -1,8 +1,11 @@
 //! What `dcos` says when it can't do what was asked: exit code and message, word by word.
 
 mod exits;
-mod fake_master;
+pub(crate) mod fake_master;
 mod profiles;
+mod secrets;
+
+use fake_master::FakeMaster;
 
 use crate::harness::program::dcos;
 
@@ -38,6 +41,30 @@ fn an_address_without_a_scheme_is_no_address() {
     error: `10.0.0.1:5050` is not the address of a master
     hint: `http://HOST:PORT` is needed, such as `http://10.0.0.1:5050`
     ");
+}
+
+#[test]
+fn a_list_of_agents_warns_of_what_could_not_be_asked() {
+    let hint = "mend the credentials of the masters";
+    let problem = dcos_core::Problem::new(
+        dcos_core::ExitCode::Unreachable,
+        "not-known-now",
+        "the machines can't be listed: DescribeInstances: 403 AuthFailure",
+    );
+    let agent = serde_json::json!({"node": "10.0.0.7:5051", "agent_id": "S0", "active": true, "instance": null,
+        "instance_state": null, "instance_kind": null, "operation": null, "mismatch": null});
+    let documents = [
+        ("/deploy/nodes", serde_json::json!({"nodes": []})),
+        ("/provision/slaves", serde_json::json!({"slaves": [agent], "problems": [problem.hint(hint)]})),
+    ];
+    let master = FakeMaster::answering(documents.map(|(path, document)| (path.to_owned(), document)).into());
+    for words in [&["slave", "list"][..], &["--json", "slave", "list"]] {
+        let outcome = dcos(&[&["--url", &master.url], words].concat());
+        let warned = "warning: the machines can't be listed: DescribeInstances: 403 AuthFailure\n\
+                      hint: mend the credentials of the masters\n";
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), warned), "{outcome}");
+        assert!(outcome.stdout.contains("10.0.0.7:5051"), "{outcome}");
+    }
 }
 
 #[test]

@@ -47,11 +47,12 @@ fn from_file(file: &Path) -> Result<Credential, Problem> {
 }
 
 pub(crate) fn bad_credentials(error: &InvalidCredentials) -> Problem {
-    let hint = match error {
-        InvalidCredentials::Unreadable { .. } => "`--credentials` or `DCOS_CREDENTIALS` names the file".to_owned(),
-        InvalidCredentials::Open(path) => format!("`chmod 600 {}` closes it", path.display()),
+    let hint = error.hint().unwrap_or_else(|| match error {
         InvalidCredentials::Malformed { .. } => "such as `alice correct-horse`, on one line".to_owned(),
-    };
+        InvalidCredentials::Unreadable { .. } | InvalidCredentials::Open(_) => {
+            "`--credentials` or `DCOS_CREDENTIALS` names the file".to_owned()
+        }
+    });
     Problem::new(ExitCode::Usage, "bad-credentials", Problem::chain(error)).hint(hint)
 }
 

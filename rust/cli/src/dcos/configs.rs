@@ -2,7 +2,7 @@
 //! with, edited.
 //!
 //! Options travel in the config package, so a node of the group is the place to ask for them: what it says is what runs
-//! there, whoever generated it and from wherever.
+//! there, whoever generated it and from wherever. The controller asks it for us.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use dcos_core::validate::Finding;
 use dcos_core::{ExitCode, PackageId, PackageName, PackageSet, PkgInfo, Problem};
 
 use super::summary;
-use crate::client::Client;
+use crate::client::{Client, on_node};
 
 /// What is done to the options.
 pub(super) enum Edit {
@@ -133,17 +133,48 @@ impl From<Problem> for Unfit {
     }
 }
 
-/// A node of the group that can be asked, with its set and config.
-fn representative<'a>(
+/// How many nodes of a group are asked in turn. One that is not reached by the masters has others beside it; that all have
+/// the same trouble, as with a repository that is down, shows in three.
+const MOST_ASKED: usize = 3;
+
+/// A node that has said what it is offered, with its set and config.
+struct Representative<'a> {
+    node: &'a ClusterNode,
+    set: &'a PackageSet,
+    config: PackageId,
+    offered: Vec<PkgInfo>,
+}
+
+/// The first node of the group that can be asked.
+async fn representative<'a>(
+    client: &Client,
     group: &str,
     nodes: &[&'a ClusterNode],
-) -> Result<(&'a ClusterNode, &'a PackageSet, PackageId), Problem> {
-    let usable = nodes.iter().filter(|node| node.reachable).find_map(|node| {
+) -> Result<Representative<'a>, Problem> {
+    let usable = nodes.iter().filter(|node| node.reachable).filter_map(|node| {
         let set = node.set.as_ref()?;
         let config = set.iter().find(|id| id.name().as_str() == MESOS_CONFIG)?;
         Some((*node, set, config.clone()))
     });
-    usable.ok_or_else(|| {
+    let (mut trouble, mut asked) = (None, 0);
+    for (node, set, config) in usable {
+        match client.get::<AvailablePackages>(&on_node(&node.node, "/pkg/available")).await {
+            Ok(available) => {
+                let offered = available.packages.into_iter().map(|package| package.pkginfo).collect();
+                return Ok(Representative { node, set, config, offered });
+            }
+            // What one node can't say, the next one may. Strangers are passed over without being asked, so they don't count.
+            Err(problem) if problem.name().starts_with("node-") => {
+                asked += usize::from(problem.name() != "node-untrusted");
+                trouble = Some(problem);
+            }
+            Err(problem) => return Err(problem),
+        }
+        if asked == MOST_ASKED {
+            break;
+        }
+    }
+    Err(trouble.unwrap_or_else(|| {
         let names = summary::nodes(nodes.iter().map(|node| node.node.as_str()));
         Problem::new(
             ExitCode::Unreachable,
@@ -151,21 +182,18 @@ fn representative<'a>(
             format!("no node of group `{group}` can say what its config was made from (asked: {names})"),
         )
         .hint("`dcos deploy nodes` shows which nodes answer, and what they run")
-    })
+    }))
 }
 
 async fn of_group(
-    cluster: &Client,
+    client: &Client,
     group: &str,
     nodes: &[&ClusterNode],
     edit: &Edit,
 ) -> Result<Option<GroupConfig>, Unfit> {
-    let (node, set, current) = representative(group, nodes)?;
-    let client = cluster.at(&node.url)?;
-    let available: AvailablePackages = client.get("/pkg/available").await?;
-    let offered: Vec<PkgInfo> = available.packages.into_iter().map(|package| package.pkginfo).collect();
+    let Representative { node, set, config: current, offered } = representative(client, group, nodes).await?;
     let applied = match edit {
-        Edit::Apply(apply) => Some(apply.edit(&options(&client, &current).await?)?),
+        Edit::Apply(apply) => Some(apply.edit(&options(client, node, &current).await?)?),
         Edit::Enable(_) | Edit::Disable(_) => None,
     };
     let modules: Vec<String> = match (edit, &applied) {
@@ -177,14 +205,14 @@ async fn of_group(
 
     let mut options = match applied {
         Some(options) => options,
-        None => options(&client, &current).await?,
+        None => options(client, node, &current).await?,
     };
     // The generator takes the modules' names and parameters from the versions that the set will really have.
     let mut known: Vec<PkgInfo> = Vec::new();
     for id in target.iter().chain(set.iter().filter(|id| !target.contains(id))) {
         match offered.iter().find(|info| info.name == *id.name() && info.version == *id.version()) {
             Some(info) => known.push(info.clone()),
-            None => known.push(client.get::<PackageDetail>(&format!("/pkg/packages/{id}")).await?.pkginfo),
+            None => known.push(package(client, node, id).await?.pkginfo),
         }
     }
     match edit {
@@ -235,9 +263,14 @@ fn absent(names: &BTreeSet<PackageName>, set: &PackageSet) -> Vec<String> {
     names.iter().filter(|name| set.named(name).next().is_none()).map(ToString::to_string).collect()
 }
 
+/// A package, as a node that has it says.
+async fn package(client: &Client, node: &ClusterNode, id: &PackageId) -> Result<PackageDetail, Problem> {
+    client.get(&on_node(&node.node, &format!("/pkg/packages/{id}"))).await
+}
+
 /// What the config was made from, as a node that has it says.
-async fn options(client: &Client, config: &PackageId) -> Result<Options, Problem> {
-    let detail: PackageDetail = client.get(&format!("/pkg/packages/{config}")).await?;
+async fn options(client: &Client, node: &ClusterNode, config: &PackageId) -> Result<Options, Problem> {
+    let detail = package(client, node, config).await?;
     let unusable = |why: String| {
         Problem::new(ExitCode::Refused, "no-options", format!("the options in `{config}` can't be edited: {why}"))
             .hint("generate a config anew with `dcos config generate`")
