@@ -1,10 +1,17 @@
 //! Join tokens, with a master that is `dcos-node` and a machine that becomes another one.
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::machine::{Machine, set};
-use crate::harness::program::{Outcome, dcos};
+use crate::commands::fake_master::FakeMaster;
+use crate::harness::program::{Outcome, dcos, run};
 use crate::harness::served::Served;
+use crate::harness::{free_ports, until};
 
 /// A master that knows the machine's repository.
 fn master(machine: &Machine) -> Served {
@@ -20,8 +27,14 @@ fn master(machine: &Machine) -> Served {
         path("credentials"),
     );
     std::fs::write(machine.path("master.toml"), text).unwrap();
-    std::fs::write(machine.path("credentials"), r#"{"principal": "nodes", "secret": "quiet"}"#).unwrap();
+    secret(machine, "credentials", r#"{"principal": "nodes", "secret": "quiet"}"#);
     Served::start(&machine.path("master.toml"), &[])
+}
+
+/// Writes a file that only its owner can read.
+fn secret(machine: &Machine, name: &str, text: &str) {
+    std::fs::write(machine.path(name), text).unwrap();
+    std::fs::set_permissions(machine.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// A token for another master of that set.
@@ -40,7 +53,6 @@ fn join(machine: &Machine, master: &Served, token: &str, folder: &str) -> Outcom
 
 #[test]
 fn a_token_leads_one_machine_in_however_often_it_asks() {
-    use std::os::unix::fs::PermissionsExt as _;
     let machine = Machine::new();
     let master = master(&machine);
     let token = token(&master, &[]);
@@ -94,4 +106,76 @@ fn a_token_that_is_used_over_or_unknown_starts_nothing() {
             assert!(!machine.path(left).exists(), "{left}");
         }
     }
+}
+
+/// A master that asks everybody for a name. Its Mesos, which lists the agents, is at `port`.
+fn authenticating(machine: &Machine, port: u16) -> Served {
+    let path = |name: &str| machine.path(name).display().to_string();
+    for (name, text) in [
+        ("own", "controller quiet"),
+        ("joining", "joining hush"),
+        ("joined", "controller quiet\njoining hush\n"),
+        ("known", "controller quiet\njoining hush\nalice loud\n"),
+        ("alice", "alice loud"),
+    ] {
+        secret(machine, name, text);
+    }
+    let text = format!(
+        "root = {:?}\nrole = \"master\"\ngroup = \"masters\"\n[mesos]\nip = \"127.0.0.1\"\nport = {port}\nwork_dir = {:?}\n\
+         [repositories.release]\nurl = {:?}\nroot_json = {:?}\n[deploy]\ncredentials = {:?}\njoin_credentials = {:?}\n\
+         join_mesos_credentials = {:?}\nnetworks = [\"127.0.0.0/8\"]\nshared_principals = [\"joining\"]\n\
+         [supervisor]\nkind = \"process\"\n[roles]\nalice = \"admin\"\njoining = \"node\"\n[server]\ncredentials = {:?}\n",
+        path("master"),
+        path("master-work"),
+        machine.repository.url(),
+        path("repository/metadata/1.root.json"),
+        path("own"),
+        path("joining"),
+        path("joined"),
+        path("known"),
+    );
+    std::fs::write(machine.path("master.toml"), text).unwrap();
+    Served::start(&machine.path("master.toml"), &[])
+}
+
+#[test]
+fn a_node_that_joins_where_names_are_asked_for_lets_the_controller_in_and_nobody_else() {
+    let machine = Machine::new();
+    let port = free_ports(1)[0];
+    let master = authenticating(&machine, port);
+    let alice = machine.path("alice");
+    let as_alice = |arguments: &[&str]| {
+        let environment = [("DCOS_URL", master.url.as_ref()), ("DCOS_CREDENTIALS", alice.as_os_str())];
+        run(Path::new(env!("CARGO_BIN_EXE_dcos")), arguments, &environment)
+    };
+    assert_eq!(master.ask("GET", "/deploy/nodes", None).0, 403, "nobody");
+    let wanted = set();
+    let mut arguments = vec!["--json", "slave", "token", "--group", "joined", "--role", "master", "--set"];
+    arguments.extend(wanted.iter().map(String::as_str));
+    let token = as_alice(&arguments).expect(0).json()["token"].as_str().unwrap().to_owned();
+    join(&machine, &master, &token, "").expect(0);
+    machine.runs();
+
+    // The stand-in for its Mesos has no endpoints of ours: `dcos-node` answers them, and asks for the names in the file
+    // that was brought, as Mesos does by `--http_credentials`.
+    let (file, brought) = (machine.path("etc/node.toml"), machine.path("etc/mesos-credentials"));
+    assert_eq!(std::fs::metadata(&brought).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!std::fs::read_to_string(machine.path("root/state/bootstrap.json")).unwrap().contains("quiet"));
+    let serving = machine.path("etc/serving.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&serving, format!("{text}\n[server]\ncredentials = {brought:?}\n")).unwrap();
+    let node = Served::start(&serving, &[]);
+    assert_eq!(node.ask("GET", "/pkg/state", None).0, 403, "nobody");
+    let address = node.url.trim_start_matches("http://");
+    let listed = json!({"slaves": [{"id": "S1", "hostname": "127.0.0.1", "pid": format!("slave(1)@{address}"), "active": true}]});
+    let _mesos = FakeMaster::listening(port, BTreeMap::from([("/master/slaves".to_owned(), listed)]));
+
+    let nodes = until("the controller has asked the node", 30, || {
+        let nodes = as_alice(&["--json", "deploy", "nodes"]);
+        let found = nodes.json()["nodes"].as_array()?.iter().find(|it| it["node"] == address).cloned();
+        found.filter(|node| node["reachable"] == true)
+    });
+    assert_eq!(nodes["group"], "joined", "{nodes}");
+    let done = as_alice(&["--json", "deploy", "care", "verify", "--group", "joined"]).expect(0).json();
+    assert_eq!((&done["state"], &done["reason"]), (&json!("done"), &json!("verify on 1 node")), "{done}");
 }

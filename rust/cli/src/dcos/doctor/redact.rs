@@ -77,10 +77,10 @@ fn files(config: &NodeConfig) -> Vec<PathBuf> {
     let mesos = config.mesos.credential.iter().map(|url| Path::new(url.trim_start_matches("file://")).to_owned());
     let repositories = [&config.repositories.release, &config.repositories.site];
     let repositories = repositories.into_iter().flatten().filter_map(|facts| facts.credentials.clone());
-    let others =
-        [&config.deploy.credentials, &config.deploy.join_credentials, &config.server.credentials, &config.server.key];
+    let deploy = [&config.deploy.credentials, &config.deploy.join_credentials, &config.deploy.join_mesos_credentials];
+    let others = deploy.into_iter().chain([&config.server.credentials, &config.server.key]);
     let provision = config.provision.iter().filter_map(|facts| facts.mesos_credentials.clone());
-    mesos.chain(provision).chain(repositories).chain(others.into_iter().flatten().cloned()).collect()
+    mesos.chain(provision).chain(repositories).chain(others.flatten().cloned()).collect()
 }
 
 /// What may be a secret in a file of credentials: every string of its JSON that is a `secret`, or the last word of each line

@@ -153,6 +153,7 @@ pub(super) fn derive(found: &Found, answers: &Answers, arguments: &args::Adopt) 
         // Whoever kept it before keeps it no more, and the original command line is no unit.
         supervisor: SupervisorKind::Process,
         hold: arguments.hold,
+        roles: BTreeMap::new(),
         insecure_allow_anonymous: false,
     };
     Ok(Derived { facts, options })

@@ -1,11 +1,12 @@
 //! What a new machine is: the text of its node file, from arguments and from what a master answered. Pure.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::path::PathBuf;
 
 use dcos_api::types::join::{JoinAnswer, JoinRepository};
-use dcos_core::node::{DEFAULT_ROOT, SupervisorKind};
+use dcos_core::node::{ApiRole, DEFAULT_ROOT, SupervisorKind};
 use dcos_core::{ExitCode, Problem, Role};
 
 use crate::helper::args;
@@ -47,6 +48,8 @@ pub(in crate::helper) struct Facts {
     pub(in crate::helper) credentials: bool,
     pub(in crate::helper) supervisor: SupervisorKind,
     pub(in crate::helper) hold: Option<f64>,
+    /// Who may do what on it.
+    pub(in crate::helper) roles: BTreeMap<String, ApiRole>,
     pub(in crate::helper) insecure_allow_anonymous: bool,
 }
 
@@ -98,6 +101,7 @@ impl Facts {
         facts.master.clone_from(&answer.master);
         facts.zk.clone_from(&answer.zk);
         facts.credentials = answer.credentials.is_some();
+        facts.roles.clone_from(&answer.roles);
         facts.insecure_allow_anonymous = answer.insecure_allow_anonymous;
         Ok(facts)
     }
@@ -122,6 +126,7 @@ impl Facts {
             credentials: false,
             supervisor: if arguments.process { SupervisorKind::Process } else { SupervisorKind::Systemd },
             hold: arguments.hold,
+            roles: BTreeMap::new(),
             insecure_allow_anonymous: false,
         }
     }
@@ -175,6 +180,12 @@ impl Facts {
         if let Some(hold) = self.hold {
             put(format!("\n[health]\nhold = {hold:?}"));
         }
+        if !self.roles.is_empty() {
+            put("\n[roles]".to_owned());
+        }
+        for (principal, role) in &self.roles {
+            put(format!("{} = \"{}\"", quoted(principal), role.word()));
+        }
         if self.insecure_allow_anonymous {
             put("\n[limits]\ninsecure_allow_anonymous = true\nanonymous_reader = true".to_owned());
         }
@@ -184,6 +195,9 @@ impl Facts {
 
 /// The names of the files beside the node file.
 pub(in crate::helper) const CREDENTIALS: &str = "deploy-credentials";
+
+/// What its Mesos knows its callers by.
+pub(in crate::helper) const MESOS_CREDENTIALS: &str = "mesos-credentials";
 
 pub(in crate::helper) fn root_name(repository: &str) -> String {
     format!("{repository}-root.json")
@@ -244,7 +258,7 @@ fn text(path: &std::path::Path) -> Result<String, Problem> {
 mod tests {
     use super::{Facts, Repository, quoted};
     use dcos_core::Role;
-    use dcos_core::node::{NodeConfig, SupervisorKind};
+    use dcos_core::node::{ApiRole, NodeConfig, SupervisorKind};
 
     fn facts() -> Facts {
         Facts {
@@ -266,6 +280,9 @@ mod tests {
             credentials: true,
             supervisor: SupervisorKind::Process,
             hold: Some(5.0),
+            roles: [("controller", ApiRole::Operator), ("10.0.0.*", ApiRole::Node)]
+                .map(|(name, role)| (name.to_owned(), role))
+                .into(),
             insecure_allow_anonymous: true,
         }
     }
@@ -284,6 +301,7 @@ mod tests {
         assert_eq!(node.deploy.credentials.unwrap().to_str(), Some("/etc/dcos/deploy-credentials"));
         assert_eq!(node.supervisor.kind, SupervisorKind::Process);
         assert_eq!(node.health.hold.to_string(), "5");
+        assert_eq!(node.roles, facts.roles);
         assert!(node.limits.insecure_allow_anonymous);
     }
 

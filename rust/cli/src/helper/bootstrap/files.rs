@@ -8,9 +8,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use dcos_core::node::NodeConfig;
-use dcos_core::{ExitCode, Problem};
+use dcos_core::resolve::MESOS_CONFIG;
+use dcos_core::{ExitCode, PackageSet, Problem, Role};
+use dcos_store::Store;
 
-use super::facts::{Facts, ca_name, root_name};
+use super::facts::{Facts, MESOS_CREDENTIALS, ca_name, root_name};
+use crate::helper::place::Place;
 
 /// Writes the node file of `facts`, and the files beside it.
 pub(in crate::helper) fn write(node_file: &Path, facts: &Facts) -> Result<(), Problem> {
@@ -37,6 +40,30 @@ pub(in crate::helper) fn write(node_file: &Path, facts: &Facts) -> Result<(), Pr
         }
     }
     put(node_file, text.as_bytes(), 0o644)
+}
+
+/// Brings the file with the names that Mesos shall know, which a master gave, to where the set's config has Mesos look for
+/// it. Beside the node file it is in any case. What is there already is somebody's, and stays.
+pub(super) fn place_mesos_credentials(place: &Place, set: &PackageSet) -> Result<(), Problem> {
+    let given = absolute(&place.node_file).with_file_name(MESOS_CREDENTIALS);
+    let Some(config) = set.iter().find(|id| id.name().as_str() == MESOS_CONFIG) else { return Ok(()) };
+    let options = Store::open(&place.node.root, None)?.options(config)?;
+    let flag = match place.node.role {
+        Role::Master => "credentials",
+        Role::Agent => "http_credentials",
+    };
+    let named = options.as_ref().and_then(|options| options["flags"][flag].as_str());
+    let Some(wanted) = named.map(|path| Path::new(path.trim_start_matches("file://"))) else { return Ok(()) };
+    match std::fs::read(&given) {
+        Ok(text) if !wanted.exists() => put(wanted, &text, 0o600),
+        Ok(_) => Ok(()),
+        // Nobody gave any: whoever made the image may have brought it.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => {
+            let detail = format!("can't read `{}`: {error}", given.display());
+            Err(Problem::new(ExitCode::Unexpected, "unreadable", detail))
+        }
+    }
 }
 
 /// Replaces a file as a whole, durably, unless it says just that.

@@ -14,7 +14,7 @@ use dcos_restart::host;
 use dcos_store::Store;
 use serde::{Deserialize, Serialize};
 
-use super::facts::{CREDENTIALS, own_address};
+use super::facts::{CREDENTIALS, MESOS_CREDENTIALS, own_address};
 use super::fetch::Patience;
 use super::files::{absolute, put};
 use crate::client::Client;
@@ -76,12 +76,14 @@ pub(super) fn ask(
         node: format!("{host}{port}"),
     };
     let answer = post(&client, &request, patience)?;
-    if let Some(credentials) = &answer.credentials {
-        put(&absolute(node_file).with_file_name(CREDENTIALS), credentials.as_bytes(), 0o600)?;
+    for (name, text) in [(CREDENTIALS, &answer.credentials), (MESOS_CREDENTIALS, &answer.mesos_credentials)] {
+        if let Some(text) = text {
+            put(&absolute(node_file).with_file_name(name), text.as_bytes(), 0o600)?;
+        }
     }
     record.token = Some(digest);
     record.credentials = answer.credentials.is_some();
-    record.answer = Some(JoinAnswer { credentials: None, ..answer.clone() });
+    record.answer = Some(JoinAnswer { credentials: None, mesos_credentials: None, ..answer.clone() });
     write(&store, &record)?;
     Ok(answer)
 }

@@ -48,6 +48,9 @@ pub(super) fn run(format: Format, node_file: &Path, arguments: &args::Bootstrap)
     let status = usable(place.restart().status()?)?;
     refuse_other_set(&place, &status, &set)?;
     fetch(&place, &set, patience)?;
+    if arguments.join.is_some() {
+        files::place_mesos_credentials(&place, &set)?;
+    }
     let status = bring_up(&place, &set, patience)?;
     format.print(&status, render_status);
     Ok(ExitCode::Done)
