@@ -14,6 +14,7 @@ use dcos_core::node::{NodeConfig, ProvisionFacts};
 use dcos_core::{ExitCode, Problem, Role};
 use dcos_deploy::DeployHandle;
 use dcos_deploy::event::Keep;
+use dcos_deploy::trust::secret;
 use dcos_provision::Provisioning;
 use dcos_provision::cluster::Cluster;
 use dcos_provision::config::Config;
@@ -42,7 +43,13 @@ pub(super) fn start(
     let text = std::fs::read_to_string(&facts.config).map_err(|error| broken("reading", &facts.config, &error))?;
     let provision = Config::parse(&text).map_err(|error| broken("reading", &facts.config, &error))?;
     let authentication = facts.mesos_credentials.as_deref().map(|path| {
-        let text = std::fs::read_to_string(path).map_err(|error| broken("reading", path, &error))?;
+        let text = secret(path).map_err(|error| {
+            let problem = Problem::new(ExitCode::Unreachable, "provisioning-failed", Problem::chain(&error));
+            match error.hint() {
+                Some(hint) => problem.hint(hint).hint("then restart the master"),
+                None => problem,
+            }
+        })?;
         let pair = text.trim().split_once(':').map(|(name, secret)| (name.to_owned(), secret.to_owned()));
         pair.ok_or_else(|| {
             let text = format!("`{}` does not hold `PRINCIPAL:SECRET`", path.display());

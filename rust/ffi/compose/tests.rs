@@ -195,3 +195,29 @@ fn what_can_not_be_told_is_named_and_the_rest_is_told() {
     assert!(told.contains("elsewhere") && told.contains("fetch-1.json"), "{told}");
     assert_eq!(ask(&router, Method::GET, "/pkg/active").0, 500);
 }
+
+#[test]
+fn a_file_with_a_secret_that_everybody_can_read_is_refused_with_what_closes_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let master = AGENT.replace("role = \"agent\"", "role = \"master\"").replace("master = \"127.0.0.1:5050\"\n", "");
+    let folder = host(&format!("{master}[provision]\nconfig = \"ROOT.toml\"\nmesos_credentials = \"ROOT.secret\"\n"));
+    let (config, secret) = (folder.path().join("root.toml"), folder.path().join("root.secret"));
+    let provider = "cluster = \"a\"\n[provider]\nname = \"local\"\nprogram = \"dcos-provider-local\"\n\
+                    settings = { directory = \"/nowhere\" }\n[classes.a]\ngroup = \"agents\"\n[classes.a.settings]\n\
+                    [bootstrap]\nmasters = [\"http://127.0.0.1:5050\"]\n\
+                    [bootstrap.package]\nurl = \"http://127.0.0.1/x.tar.gz\"\nsha256 = \"@\"\n";
+    let provider = provider.replace('@', &"0".repeat(64));
+    fs::write(&config, provider).unwrap();
+    fs::write(&secret, "mesos:quiet").unwrap();
+    let health = |mode| {
+        fs::set_permissions(&secret, fs::Permissions::from_mode(mode)).unwrap();
+        let opened = opened(&parameters(folder.path().join("node.toml"))).unwrap();
+        ask(&opened.router, Method::GET, "/provision/health")
+    };
+    let (status, problem) = health(0o644);
+    assert_eq!((status, &problem["type"]), (503, &json!("urn:dcos-bits:provisioning-failed")), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("can be read by everybody"), "{problem}");
+    assert_eq!(problem["hints"][0], format!("`chmod 600 {}` closes it", secret.display()), "{problem}");
+    let (_, problem) = health(0o600);
+    assert!(!problem.to_string().contains("can be read by everybody"), "{problem}");
+}
