@@ -1,5 +1,6 @@
 """The images: built as the Dockerfile says, and started together as the compose file would."""
 
+import gzip
 import json
 import shutil
 import signal
@@ -98,6 +99,7 @@ def check(folder, images):
         stopping(agent, master)
         cluster.start("agent", AGENT)
         until("the agent is back under its id", lambda: identity(master) == before)
+        rebuilt(cluster, repository)
 
 
 def check_upgrade(folder, base):
@@ -151,3 +153,27 @@ def stopping(agent, master):
     log = agent.stage.layer.find("/opt/dcos/state/log/mesos.log").read_text(errors="replace")
     expect("Mesos was killed, and not ended", "Received signal SIGTERM" in log.splitlines()[-1])
     master.run("answers", "127.0.0.1:5051", *health[2:], code=1)
+
+
+def rebuilt(cluster, repository):
+    """What `up --build` does after a change of code: an archive has a published id and other bytes. It alone is left out."""
+    changed, = (cluster.folder / "packages").glob(f"{SAMPLE}+*")
+    changed.write_bytes(gzip.compress(gzip.decompress(changed.read_bytes()), compresslevel=1))
+    added, = archives("fizzbuzz--1.4.0+*")
+    shutil.copy(added, cluster.folder / "packages")
+    before = repository.run("dcos", "--json", "repo", "list", "/srv/repository/release")
+    subprocess.run(["kill", "-s", str(int(signal.SIGTERM)), repository.leader()], check=True)
+    expect("`docker stop` ends the repository with another code than 0", repository.process.wait(20) == 0)
+    again = cluster.start("repository", REPOSITORY)
+    log = Path(again.log).read_text()
+    expect(f"it does not say what was left out:\n{log}", f"warning: `/packages/{changed.name}` was left out" in log)
+    after = again.run("dcos", "--json", "repo", "list", "/srv/repository/release")
+    digest = digest_of(before, SAMPLE)
+    expect("a published id has other bytes now", digest is not None and digest_of(after, SAMPLE) == digest)
+    expect("an archive that is new was not published", digest_of(after, "fizzbuzz--1.4.0") is not None)
+
+
+def digest_of(listed, beginning):
+    """The digest of the package whose id begins so, by what `dcos repo list` printed; none if there is no such package."""
+    packages = json.loads(listed)["packages"]
+    return next((package["sha256"] for package in packages if package["id"].startswith(beginning)), None)
