@@ -7,14 +7,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 
-use dcos_core::PackageId;
+use dcos_core::{PackageId, PackageSet};
+use serde::Deserialize as _;
 
 use super::generation::history::last_confirmed;
 use crate::error::StoreError;
 use crate::store::{GENERATIONS, HELPER, PACKAGES, STATE, Store};
 
+/// The journal of the last restart, which goes back to where it came from, however long ago that was confirmed.
+const JOURNAL: &str = "journal.json";
+
 /// Documents below `state/` that name sets which somebody is about to use, and directories of such.
-const NAMING: [&str; 4] = ["journal.json", "desired.json", "mesos.json", "jobs"];
+const NAMING: [&str; 4] = [JOURNAL, "desired.json", "mesos.json", "jobs"];
 
 /// What must stay, each with the reason in words that complete "it must stay: …".
 #[derive(Debug, Default)]
@@ -92,6 +96,23 @@ impl Store {
                 if name != "jobs" || is_under_way(&value) {
                     keep_in(&value, "", &format!("`state/{document}` names it"), kept);
                 }
+                if name == JOURNAL {
+                    self.keep_attempt(&value, kept)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the generation that was made for an attempt and is not yet named by its number: whoever makes it lets go of
+    /// the lock before the journal knows.
+    fn keep_attempt(&self, journal: &serde_json::Value, kept: &mut Kept) -> Result<(), StoreError> {
+        let set = journal.get("set").and_then(|set| PackageSet::deserialize(set).ok());
+        let Some(set) = set else { return Ok(()) };
+        for number in self.generations()?.into_iter().rev() {
+            if self.generation(number).is_ok_and(|generation| generation.set == set) {
+                kept.generation(number, "it was made for the last attempt");
+                break;
             }
         }
         Ok(())
@@ -180,7 +201,8 @@ fn keep_in(value: &serde_json::Value, key: &str, why: &str, kept: &mut Kept) {
                 kept.package(id, why);
             }
         }
-        Value::Number(number) if key.contains("generation") => {
+        // A journal's way is `from` a generation `to` another.
+        Value::Number(number) if key.contains("generation") || matches!(key, "from" | "to") => {
             if let Some(number) = number.as_u64() {
                 kept.generation(number, why);
             }

@@ -126,6 +126,39 @@ fn a_generation_that_a_journal_names_stays_with_its_packages() {
 }
 
 #[test]
+fn where_an_attempt_comes_from_stays_although_it_was_never_confirmed() {
+    let node = Node::new();
+    let store = node.store();
+    let outcome = |number, outcome| {
+        store.record_outcome(&store.lock("test").unwrap(), number, outcome, Timestamp::now()).unwrap();
+    };
+    // Two that were confirmed, one that was not, and the one that is being watched.
+    let sets = ["1.8.0", "1.9.0", "1.10.0", "1.11.0"].map(|version| node.add_set(version));
+    let numbers = sets.each_ref().map(|set| node.activate(set));
+    outcome(numbers[0], AttemptState::Confirmed);
+    outcome(numbers[1], AttemptState::Confirmed);
+    outcome(numbers[2], AttemptState::Unconfirmed);
+    let journal = serde_json::json!({"format": 1, "set": sets[3], "from": numbers[2], "to": numbers[3]});
+    store.write_state("journal.json", journal.to_string().as_bytes()).unwrap();
+    assert_eq!(gc(&node), GcReport::default());
+    store.remove_state("journal.json").unwrap();
+    assert_eq!(gc(&node).generations, [numbers[2]], "the journal kept it");
+}
+
+#[test]
+fn what_was_made_for_an_attempt_stays_before_its_journal_knows_the_number() {
+    let node = Node::new();
+    let store = node.store();
+    let (old, new) = (node.add_set("1.10.0"), node.add_set("1.11.0"));
+    node.activate(&old);
+    let staged = store.stage(&store.lock("test").unwrap(), &new).unwrap();
+    let journal = serde_json::json!({"format": 1, "set": new, "from": 1, "to": null});
+    store.write_state("journal.json", journal.to_string().as_bytes()).unwrap();
+    assert_eq!(gc(&node), GcReport::default());
+    store.switch(&store.lock("test").unwrap(), staged.number).unwrap();
+}
+
+#[test]
 fn what_a_live_process_uses_stays_however_it_uses_it() {
     let node = Node::new();
     let store = node.store();
