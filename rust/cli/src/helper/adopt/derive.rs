@@ -165,6 +165,7 @@ mod tests {
     use super::{derive, given};
     use crate::helper::adopt::process::{Answers, Found};
     use crate::helper::args::Adopt;
+    use crate::helper::bootstrap::files::put;
     use dcos_core::Role;
 
     fn found(arguments: &[&str]) -> Found {
@@ -223,8 +224,8 @@ mod tests {
     fn repositories_over_tls_are_trusted_by_the_authority_that_was_given() {
         let folder = tempfile::tempdir().unwrap();
         let (ca, root) = (folder.path().join("bits-ca.pem"), folder.path().join("1.root.json"));
-        std::fs::write(&ca, "an authority").unwrap();
-        std::fs::write(&root, "a root").unwrap();
+        put(&ca, b"an authority", 0o644).unwrap();
+        put(&root, b"a root", 0o644).unwrap();
         let arguments = Adopt {
             release_url: Some("https://bits.example.org/release".to_owned()),
             release_root: Some(root),
