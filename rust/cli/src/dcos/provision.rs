@@ -224,10 +224,17 @@ pub(super) async fn cancel(client: &Client, format: Format, id: &str) -> Result<
     begun(client, format, operation, true).await.map(|_| ExitCode::Done)
 }
 
-/// Agents and machines in one table; `None` where no provider is configured.
+/// Agents and machines in one table; `None` where no provider is configured. What the master could not ask is warned of: the
+/// table lacks it.
 pub(super) async fn slaves(client: &Client) -> Result<Option<Slaves>, Problem> {
     match client.get::<Slaves>("/provision/slaves").await {
-        Ok(slaves) => Ok(Some(slaves)),
+        Ok(slaves) => {
+            for problem in &slaves.problems {
+                say(&format!("warning: {}", problem.detail));
+                problem.hints.iter().for_each(|hint| say(&format!("hint: {hint}")));
+            }
+            Ok(Some(slaves))
+        }
         Err(problem) if problem.name() == "not-configured" => Ok(None),
         Err(problem) => Err(problem),
     }
