@@ -360,7 +360,6 @@ fn lose(slot: &mut Slot, why: &str) {
     slot.node = None;
     slot.agent_id = None;
     slot.launched_at = None;
-    slot.launching_since = None;
     slot.lost += 1;
     if slot.lost >= MAX_LOST {
         abandon(slot, format!("{why}, {MAX_LOST} times"));
