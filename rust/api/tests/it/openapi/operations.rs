@@ -307,7 +307,7 @@ fn deploy(operation: Deploy) -> About {
 }
 
 fn provision(operation: Provision) -> About {
-    let silent = |about: About| about.refuses(503, &["provider-silent"]);
+    let silent = |about: About| about.refuses(503, &["provider-silent", "not-known-now"]);
     match operation {
         Provision::Slaves => gives::<Slaves>("Agents and machines, with what does not match", &["provision/slaves"]),
         Provision::Slave => {
