@@ -5,6 +5,7 @@
 //! `/proc/<pid>/exe` and ended with the test, also when it fails; no other process is ever touched.
 
 mod layout;
+mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -105,20 +106,28 @@ pub(crate) struct Cluster {
     pub(crate) ensemble: Option<Ensemble>,
     /// The address that the repositories are served at.
     gateway: String,
+    /// Whether every Mesos of it asks for names ([`names`]).
+    asks_for_names: bool,
 }
 
 impl Cluster {
     /// A master and `agents` agents on [`OLD`], all registered.
     pub(crate) fn start(agents: usize) -> Self {
-        Self::of(1, agents, None)
+        Self::of(1, agents, None, false)
     }
 
     /// `masters` masters under a ZooKeeper of their own, and `agents` agents on [`OLD`], all registered.
     pub(crate) fn with_masters(masters: usize, agents: usize) -> Self {
-        Self::of(masters, agents, Some(Ensemble::start(1)))
+        Self::of(masters, agents, Some(Ensemble::start(1)), false)
     }
 
-    fn of(masters: usize, agents: usize, ensemble: Option<Ensemble>) -> Self {
+    /// A master that asks everybody for a name, and no agents: they can join by a token.
+    pub(crate) fn asking_for_names() -> Self {
+        http::ask_as(Some(names::ALICE));
+        Self::of(1, 0, None, true)
+    }
+
+    fn of(masters: usize, agents: usize, ensemble: Option<Ensemble>, asks_for_names: bool) -> Self {
         let folder = tempfile::Builder::new().prefix("dcos-bits-test.").tempdir().expect("a folder for the cluster");
         let ports = free_ports(masters + agents);
         let node = |role: &'static str, name: String, port: u16| Node {
@@ -148,6 +157,7 @@ impl Cluster {
             urls: Vec::new(),
             ensemble,
             gateway: "127.0.0.1".to_owned(),
+            asks_for_names,
         };
         cluster.set_up();
         cluster
@@ -180,6 +190,7 @@ impl Cluster {
             urls: Vec::new(),
             ensemble: None,
             gateway: gateway.to_owned(),
+            asks_for_names: false,
         };
         cluster.set_up();
         cluster
@@ -237,6 +248,11 @@ impl Cluster {
         });
     }
 
+    /// A file or folder of the cluster's own. What runs from below it ends with the cluster.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// The folder of the release repository.
     pub(crate) fn release(&self) -> PathBuf {
         self.folder.path().join("release")
@@ -265,7 +281,12 @@ impl Cluster {
     /// Runs `dcos` as this cluster's operator.
     pub(crate) fn dcos(&self, arguments: &[&str]) -> Outcome {
         let site = self.site();
-        let environment = [("DCOS_URL", OsStr::new(&self.master.url)), ("DCOS_SITE_REPOSITORY", site.as_os_str())];
+        let mut environment =
+            vec![("DCOS_URL", OsStr::new(&self.master.url)), ("DCOS_SITE_REPOSITORY", site.as_os_str())];
+        let alice = self.path("alice");
+        if self.asks_for_names {
+            environment.push(("DCOS_CREDENTIALS", alice.as_os_str()));
+        }
         run(Path::new(env!("CARGO_BIN_EXE_dcos")), arguments, &environment)
     }
 
@@ -369,6 +390,7 @@ impl Drop for Cluster {
             std::thread::sleep(Duration::from_millis(50));
         }
         make_writable(self.folder.path());
+        http::ask_as(None);
     }
 }
 

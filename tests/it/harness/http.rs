@@ -1,5 +1,6 @@
 //! Asking an endpoint.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,6 +13,24 @@ const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 
 fn client() -> reqwest::ClientBuilder {
     reqwest::Client::builder().connect_timeout(CONNECTS_WITHIN).timeout(ANSWERS_WITHIN).no_proxy()
+}
+
+thread_local! {
+    /// The name and secret that this thread's questions are asked by.
+    static NAME: RefCell<Option<(&'static str, &'static str)>> = const { RefCell::new(None) };
+}
+
+/// Has everything be asked by this name and secret from now on, in this thread, which is the test's own.
+pub(crate) fn ask_as(name: Option<(&'static str, &'static str)>) {
+    NAME.set(name);
+}
+
+fn request(client: &reqwest::Client, method: reqwest::Method, url: &str) -> reqwest::RequestBuilder {
+    let request = client.request(method, url);
+    match NAME.with_borrow(Clone::clone) {
+        Some((name, secret)) => request.basic_auth(name, Some(secret)),
+        None => request,
+    }
 }
 
 /// What came back.
@@ -38,7 +57,7 @@ fn ask(method: reqwest::Method, url: &str, body: Option<&Value>) -> Option<Answe
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime for one request");
     runtime.block_on(async {
         let client = client().build().ok()?;
-        let mut request = client.request(method, url);
+        let mut request = request(&client, method, url);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -56,7 +75,7 @@ pub(crate) fn status(url: &str) -> Option<u16> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime for one request");
     runtime.block_on(async {
         let client = client().redirect(reqwest::redirect::Policy::none()).build().ok()?;
-        client.get(url).send().await.ok().map(|response| response.status().as_u16())
+        request(&client, reqwest::Method::GET, url).send().await.ok().map(|response| response.status().as_u16())
     })
 }
 

@@ -19,6 +19,9 @@ impl Cluster {
             std::fs::copy(target().join("release").join(name), programs.join(name))
                 .unwrap_or_else(|error| panic!("can't copy `{name}` ({error}): run `scripts/build`"));
         }
+        if self.asks_for_names {
+            self.write_names();
+        }
         for repository in [self.release(), self.site()] {
             self.quiet("dcos", &["repo", "init", text(&repository)]);
         }
@@ -38,7 +41,7 @@ impl Cluster {
         self.urls.clone_from(&urls);
         let mut configs = BTreeMap::new();
         for node in self.nodes() {
-            let config = configs.entry(node.group()).or_insert_with(|| self.generate_config(node)).clone();
+            let config = configs.entry(node.group()).or_insert_with(|| self.generate_config(node.role)).clone();
             self.prepare(node, &urls, &[id(&both[0]), id(&both[1]), config]);
             self.start_node(node);
         }
@@ -74,9 +77,10 @@ impl Cluster {
         url.trim().to_owned()
     }
 
-    /// Generates and publishes the config of a node's group; answers its id.
-    fn generate_config(&self, node: &Node) -> String {
-        let flags = match node.role {
+    /// Generates and publishes the config of a role's group; answers its id.
+    pub(crate) fn generate_config(&self, role: &str) -> String {
+        let group = format!("{role}s");
+        let mut flags = match role {
             "master" if self.ensemble.is_some() => json!({
                 "registry": "replicated_log",
                 "quorum": self.others.len().div_ceil(2) + 1,
@@ -96,10 +100,13 @@ impl Cluster {
                 "executor_reregistration_timeout": "5secs",
             }),
         };
+        if self.asks_for_names {
+            self.ask_for_names(role, &mut flags);
+        }
         let options = json!({
-            "format": 1, "role": node.role, "group": node.group(), "modules": ["dcos-bits"], "flags": flags, "parameters": {},
+            "format": 1, "role": role, "group": group, "modules": ["dcos-bits"], "flags": flags, "parameters": {},
         });
-        let file = self.folder.path().join(format!("{}.json", node.group()));
+        let file = self.folder.path().join(format!("{group}.json"));
         std::fs::write(&file, options.to_string()).expect("the options can be written");
         let (release, site) = (self.release(), self.site());
         let arguments = [
@@ -127,6 +134,10 @@ impl Cluster {
             (None, "agent") => format!("master = \"{}\"", self.master.name),
             (None, _) => String::new(),
         };
+        let names = match self.asks_for_names {
+            true => self.names(),
+            false => "[limits]\ninsecure_allow_anonymous = true\nanonymous_reader = true".to_owned(),
+        };
         let masters: Vec<String> = self.masters().map(|node| format!("\"{}\"", node.url)).collect();
         let folder = node.folder.display();
         let file = format!(
@@ -145,13 +156,11 @@ release.url = "{}"
 site.url = "{}"
 [deploy]
 masters = [{}]
+{names}
 [supervisor]
 kind = "process"
 [health]
 hold = 4.0
-[limits]
-insecure_allow_anonymous = true
-anonymous_reader = true
 "#,
             node.role,
             node.group(),
