@@ -4,9 +4,11 @@
 //! our writes elsewhere. Below a package that is being unpacked, and everywhere else in the store, a step is one name
 //! in one open directory, opened with `O_NOFOLLOW`. The path that a handle carries is for messages only.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -74,13 +76,14 @@ impl Directory {
         &self.path
     }
 
-    fn failed(&self, action: &'static str, name: &str) -> impl FnOnce(Errno) -> StoreError {
+    fn failed(&self, action: &'static str, name: impl AsRef<Path>) -> impl FnOnce(Errno) -> StoreError {
         let path = self.path.join(name);
         move |error| StoreError::io(action, path, error)
     }
 
     /// Opens a directory in it.
-    pub(crate) fn open(&self, name: &str) -> Result<Self, StoreError> {
+    pub(crate) fn open(&self, name: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let name = name.as_ref();
         let handle = rustix::fs::openat(&self.handle, name, DIRECTORY, Mode::empty())
             .map_err(self.failed("open the directory", name))?;
         Ok(Self { handle, path: self.path.join(name) })
@@ -170,7 +173,8 @@ impl Directory {
     }
 
     /// What a name in it is, links not followed; `None` if there is none.
-    pub(crate) fn stat(&self, name: &str) -> Result<Option<Stat>, StoreError> {
+    pub(crate) fn stat(&self, name: impl AsRef<Path>) -> Result<Option<Stat>, StoreError> {
+        let name = name.as_ref();
         match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT) => Ok(None),
@@ -219,22 +223,30 @@ impl Directory {
 
     /// Everything in it, in order of name. A name that is not UTF-8 is shown with replacement characters.
     pub(crate) fn entries(&self) -> Result<Vec<DirectoryEntry>, StoreError> {
+        let shown = |(name, kind): (OsString, _)| DirectoryEntry { name: name.to_string_lossy().into_owned(), kind };
+        let mut entries: Vec<_> = self.names()?.into_iter().map(shown).collect();
+        entries.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(entries)
+    }
+
+    /// Everything in it by its very name, in order of name.
+    fn names(&self) -> Result<Vec<(OsString, FileType)>, StoreError> {
         let list = |error| StoreError::io("list", &self.path, error);
-        let mut entries = Vec::new();
+        let mut names = Vec::new();
         for entry in rustix::fs::Dir::read_from(&self.handle).map_err(list)? {
             let entry = entry.map_err(list)?;
-            let name = entry.file_name().to_string_lossy().into_owned();
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if name == "." || name == ".." {
                 continue;
             }
             let kind = match entry.file_type() {
-                FileType::Unknown => self.stat(&name)?.map_or(FileType::Unknown, |stat| kind_of(&stat)),
+                FileType::Unknown => self.stat(name)?.map_or(FileType::Unknown, |stat| kind_of(&stat)),
                 known => known,
             };
-            entries.push(DirectoryEntry { name, kind });
+            names.push((name.to_owned(), kind));
         }
-        entries.sort_by(|left, right| left.name.cmp(&right.name));
-        Ok(entries)
+        names.sort_by(|left, right| left.0.cmp(&right.0));
+        Ok(names)
     }
 
     /// Removes a file or link in it; fine if there is none.
@@ -249,15 +261,23 @@ impl Directory {
     ///
     /// Directories are entered by handle without following links, so nothing outside can be reached.
     pub(crate) fn remove_tree(&self, name: &str) -> Result<(), StoreError> {
-        let Some(stat) = self.stat(name)? else { return Ok(()) };
-        if kind_of(&stat) != FileType::Directory {
-            return self.remove_file(name);
+        match self.stat(name)? {
+            Some(stat) => self.remove_name(name.as_ref(), kind_of(&stat)),
+            None => Ok(()),
         }
-        let Some(directory) = self.open_if_any(name)? else { return Ok(()) };
-        for entry in directory.entries()? {
-            directory.remove_tree(&entry.name)?;
+    }
+
+    /// By the very name: what came into a tree by somebody else's hand need not have one that is UTF-8.
+    fn remove_name(&self, name: &OsStr, kind: FileType) -> Result<(), StoreError> {
+        let mut flags = AtFlags::empty();
+        if kind == FileType::Directory {
+            let Some(directory) = absent_is_none(self.open(name))? else { return Ok(()) };
+            for (below, kind) in directory.names()? {
+                directory.remove_name(&below, kind)?;
+            }
+            flags = AtFlags::REMOVEDIR;
         }
-        match rustix::fs::unlinkat(&self.handle, name, AtFlags::REMOVEDIR) {
+        match rustix::fs::unlinkat(&self.handle, name, flags) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(self.failed("remove", name)(error)),
         }

@@ -66,12 +66,19 @@ pub(crate) fn take(root: &Path, state: &Directory, command: &str, wait: Duration
         std::thread::sleep(RETRY);
     };
     let owner = Owner { format: 1, pid: std::process::id(), command: command.to_owned(), since: Timestamp::now() };
-    let record = serde_json::to_vec(&owner).map_err(|error| failed("write")(error.into()))?;
-    // In place, not replaced: another file would be another lock. Whoever reads it half-written names nobody.
-    (&*file).rewind().map_err(failed("write"))?;
-    file.set_len(0).map_err(failed("write"))?;
-    (&*file).write_all(&record).map_err(failed("write"))?;
+    if let Err(error) = sign(&file, &owner) {
+        // On a full disk as well the lock has to be had: by the collection that makes room, and by a rollback.
+        tracing::warn!(%error, "the lock is held without a record of who holds it");
+    }
     Ok(Locked { _file: file })
+}
+
+/// Writes the record, in place: another file would be another lock. Whoever reads it half-written names nobody.
+fn sign(mut file: &File, owner: &Owner) -> std::io::Result<()> {
+    let record = serde_json::to_vec(owner)?;
+    file.rewind()?;
+    file.set_len(0)?;
+    file.write_all(&record)
 }
 
 /// Who took the lock last.

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use dcos_core::Sha256;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::directory::Directory;
 use crate::error::StoreError;
@@ -70,7 +71,11 @@ impl Store {
         let Some(directory) = staging.open_if_any(DIRECTORY)? else { return Ok(0) };
         let mut swept = 0;
         for entry in directory.entries()? {
-            let file = directory.open_file(&entry.name)?;
+            let file = match directory.open_file(&entry.name) {
+                // Its fetch is done with it.
+                Err(error) if error.errno() == Some(Errno::NOENT) => continue,
+                file => file?,
+            };
             let touched = file.metadata().and_then(|metadata| metadata.modified());
             let idle = touched.is_ok_and(|touched| now.duration_since(touched).is_ok_and(|age| age > KEPT));
             if idle && let Some(_ours) = lock(file, &directory, &entry.name)? {

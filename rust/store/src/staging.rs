@@ -54,24 +54,29 @@ impl Drop for Staging {
 }
 
 /// Removes the entries that nobody works in.
+///
+/// What can't be removed (an immutable file, a mount point, a disk that fails) is left with a warning: it is nobody's, and
+/// a node has to be able to switch beside it.
 pub(crate) fn recover(staging: &Directory) -> Result<(), StoreError> {
-    for entry in staging.entries()? {
-        if entry.name == partial::DIRECTORY {
-            continue;
-        }
-        match staging.open_if_any(&entry.name) {
-            Ok(Some(directory)) => {
-                if let Some(_ours) = lock(directory)? {
-                    staging.remove_tree(&entry.name)?;
-                }
-            }
-            // Removed in the meantime by whoever worked in it.
-            Ok(None) => {}
-            // Not a directory: nothing of ours.
-            Err(_) => staging.remove_tree(&entry.name)?,
+    for entry in staging.entries()?.into_iter().filter(|entry| entry.name != partial::DIRECTORY) {
+        if let Err(error) = sweep(staging, &entry.name) {
+            tracing::warn!(entry = entry.name, error = dcos_core::Problem::chain(&error), "a staging entry stays");
         }
     }
     Ok(())
+}
+
+fn sweep(staging: &Directory, name: &str) -> Result<(), StoreError> {
+    match staging.open_if_any(name) {
+        Ok(Some(directory)) => match lock(directory)? {
+            Some(_ours) => staging.remove_tree(name),
+            None => Ok(()),
+        },
+        // Removed in the meantime by whoever worked in it.
+        Ok(None) => Ok(()),
+        // Not a directory: nothing of ours.
+        Err(_) => staging.remove_tree(name),
+    }
 }
 
 /// Locks a directory, unless somebody else has.

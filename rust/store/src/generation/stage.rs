@@ -106,7 +106,7 @@ impl Store {
         let generations = self.make_top(GENERATIONS)?;
         let numbers = numbers(&generations)?;
         for number in numbers.iter().rev() {
-            if is_rendered_as(&generations.open(&number.to_string())?, &render(*number)?.files)? {
+            if is_rendered_as(&generations.open(number.to_string())?, &render(*number)?.files)? {
                 return self.generation(*number);
             }
         }

@@ -1,5 +1,8 @@
 //! What garbage collection takes, and above all what it leaves.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::process::Command;
 
 use dcos_core::attempt::AttemptState;
@@ -156,6 +159,41 @@ fn what_was_made_for_an_attempt_stays_before_its_journal_knows_the_number() {
     store.write_state("journal.json", journal.to_string().as_bytes()).unwrap();
     assert_eq!(gc(&node), GcReport::default());
     store.switch(&store.lock("test").unwrap(), staged.number).unwrap();
+}
+
+#[test]
+fn a_package_goes_with_files_whose_names_are_no_text() {
+    let node = Node::new();
+    let store = node.store();
+    node.add("x--1", r#""kind":"plain""#, &[("a", "1")]);
+    std::fs::write(store.root().join("packages/x--1").join(OsStr::from_bytes(b"left \xff here")), "").unwrap();
+    assert_eq!(names(&gc(&node)), ["x--1"]);
+    assert!(std::fs::read_dir(store.root().join("staging")).unwrap().next().is_none());
+}
+
+/// A file system that is mounted where it can't be removed.
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_leftover_that_can_not_be_removed_keeps_nobody_from_a_switch() {
+    let node = Node::new();
+    let store = node.store();
+    let set = node.add_set("1.10.0");
+    let busy = Mounted(store.root().join("staging/left/busy"));
+    std::fs::create_dir_all(&busy.0).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&busy.0).output().unwrap();
+    assert!(mounted.status.success(), "mount, as root: {}", String::from_utf8_lossy(&mounted.stderr));
+    node.activate(&set);
+    assert!(busy.0.exists());
+    drop(busy);
+    drop(store.lock("test").unwrap());
+    assert!(!store.root().join("staging/left").exists());
 }
 
 #[test]
