@@ -71,6 +71,9 @@ fn a_node_with_two_bad_sets_is_lost_until_the_old_one_works() {
     assert_eq!(outcome.json()["state"], "lost");
     let detail = outcome.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("the previous set does not come up either"), "{detail}");
+    // The helper goes on trying: a set that was made active under its hands would not stay.
+    let refused = machine.pkg(&["rollback", "--json"]).expect(5).json();
+    assert_eq!(refused["type"], "urn:dcos-bits:attempt-under-way");
     machine.behave(OLD, "good");
     machine.runs(OLD);
     until("it is found well", 30, || (machine.ended()["state"] == "rolled_back").then_some(()));
@@ -101,7 +104,7 @@ fn a_damaged_journal_stops_restarts_and_not_mesos() {
     std::fs::write(machine.state("journal.json"), "{\"format\": 7}").unwrap();
     let refused = machine.restart(NEW, &[]).expect(3);
     assert_eq!(refused.json()["type"], "urn:dcos-bits:journal-from-the-future");
-    assert_eq!(machine.helper(&["status", "--json"]).json()["problem"]["status"], 422);
+    assert_eq!(machine.helper(&["status", "--json"]).expect(7).json()["problem"]["status"], 422);
     // A Mesos that crashes meanwhile is started again all the same.
     super::machine::kill(pid);
     until("it is started again", 30, || machine.running().filter(|(new, _)| *new != pid));

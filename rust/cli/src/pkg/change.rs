@@ -4,6 +4,7 @@ use std::path::Path;
 
 use dcos_core::ports::Generation;
 use dcos_core::{ExitCode, PackageId, PackageSet, Problem, Sha256};
+use dcos_restart::phase::Phase;
 use dcos_store::{Activation, GcOptions, LOCK_WAIT, StoreError};
 use indicatif::HumanBytes;
 use serde::Serialize;
@@ -56,6 +57,7 @@ pub(super) fn activate(
 ) -> Result<ExitCode, Problem> {
     let set: PackageSet = ids.into_iter().collect();
     let locked = place.store.lock_within("dcos-pkg activate", LOCK_WAIT)?;
+    refuse_under_way(place, activation)?;
     let generation = place.store.activate(&locked, &set, &options(activation)).map_err(invalid)?;
     Ok(report(format, generation))
 }
@@ -68,6 +70,7 @@ pub(super) fn swap(
 ) -> Result<ExitCode, Problem> {
     // The lock first: the set that is changed must be the one that is active then.
     let locked = place.store.lock_within("dcos-pkg swap", LOCK_WAIT)?;
+    refuse_under_way(place, activation)?;
     let active = place.store.active()?.ok_or(StoreError::NothingActive)?;
     let generation = place.store.activate(&locked, &active.set.with(ids), &options(activation)).map_err(invalid)?;
     Ok(report(format, generation))
@@ -75,8 +78,33 @@ pub(super) fn swap(
 
 pub(super) fn rollback(format: Format, place: &Place, activation: args::Activation) -> Result<ExitCode, Problem> {
     let locked = place.store.lock_within("dcos-pkg rollback", LOCK_WAIT)?;
+    refuse_under_way(place, activation)?;
     let generation = place.store.rollback(&locked, &options(activation)).map_err(invalid)?;
     Ok(report(format, generation))
+}
+
+/// A helper that is about to start Mesos, or tries again and again to, makes its own set active: whatever is made active
+/// here would be undone behind somebody's back.
+fn refuse_under_way(place: &Place, activation: args::Activation) -> Result<(), Problem> {
+    let Some(journal) = place.journal().filter(|_| !activation.offline) else { return Ok(()) };
+    match journal.phase {
+        Phase::Ordered | Phase::Moving { .. } | Phase::Lost => {}
+        // In these it touches nothing any more, or not before somebody's ticket. A Mesos that runs is found otherwise.
+        Phase::Planned
+        | Phase::Staged
+        | Phase::Confirmed
+        | Phase::Unconfirmed
+        | Phase::RolledBack
+        | Phase::Cancelled => {
+            return Ok(());
+        }
+    }
+    let (attempt, state) = (&journal.attempt, journal.state().word());
+    let detail =
+        format!("the attempt `{attempt}` of this node stands at {state}: its helper would make another set active");
+    Err(Problem::new(ExitCode::Conflict, "attempt-under-way", detail)
+        .hint("`dcos-restart-helper run --set ID…` brings the node onto another set; `status` says what it does now")
+        .hint("`--offline` overrides, if you know that no helper will go on"))
 }
 
 /// Each reason is listed, with its hint, so the sentence need not repeat them.

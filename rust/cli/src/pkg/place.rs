@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use dcos_core::node::{DEFAULT_PATH, DEFAULT_ROOT, DeployFacts, NodeConfig};
 use dcos_core::{ExitCode, Problem};
 use dcos_repo::Repositories;
+use dcos_restart::journal::{self, Journal};
 use dcos_store::{NodeContext, Store};
 
 use super::args;
@@ -38,6 +39,13 @@ impl Place {
     /// Whom the node reports to; nobody without a node file.
     pub(super) fn deploy(&self) -> DeployFacts {
         self.node.as_ref().map(|node| node.config.deploy.clone()).unwrap_or_default()
+    }
+
+    /// What the last restart of the node stands at; `None` without one, and if it can't be read, which the helper says.
+    pub(super) fn journal(&self) -> Option<Journal> {
+        let node = self.node.as_ref()?;
+        let bytes = self.store.read_state(journal::NAME).ok()??;
+        Journal::parse(&bytes, &node.config.name()).ok()
     }
 
     /// The repositories that the node file names; none without one.
