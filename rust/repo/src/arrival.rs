@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dcos_core::{PackageId, Sha256};
+use dcos_core::{PackageId, PkgInfo, Sha256};
 use dcos_store::{Expected, Partial, Staged, Store, StoreError};
 use tokio::runtime::Handle;
 
@@ -20,6 +20,13 @@ const MAX_CHANGES: u32 = 3;
 pub(crate) struct Origin {
     pub(crate) source: Source,
     pub(crate) sha256: Sha256,
+    pub(crate) promised: Option<Promised>,
+}
+
+/// What a repository says of a package. What it may offer was judged by that, so the archive must say the same of itself.
+pub(crate) struct Promised {
+    pub(crate) repository: String,
+    pub(crate) pkginfo: PkgInfo,
 }
 
 /// A package on its way. What it does blocks.
@@ -99,7 +106,16 @@ impl Arrival<'_> {
         let received = self.store.receive(&mut download, &expected);
         // The store knows only that it could not read; the network's own error is the one to tell.
         let received = received.map_err(|error| download.take_failure().unwrap_or_else(|| error.into()));
-        Ok((received, replayed))
+        Ok((received.and_then(|staged| self.as_promised(staged)), replayed))
+    }
+
+    fn as_promised(&self, staged: Staged) -> Result<Staged, RepoError> {
+        match &self.origin.promised {
+            Some(promised) if promised.pkginfo != *staged.pkginfo() => {
+                Err(RepoError::OtherPkgInfo { id: self.id.clone(), repository: promised.repository.clone() })
+            }
+            _ => Ok(staged),
+        }
     }
 }
 

@@ -146,6 +146,14 @@ pub enum RepoError {
         /// Its kind.
         kind: Kind,
     },
+    /// A package says something else of itself than its repository does.
+    #[error("`{id}` is not what the {repository} repository says of it: its `pkginfo.json` is another")]
+    OtherPkgInfo {
+        /// The package.
+        id: PackageId,
+        /// The repository.
+        repository: String,
+    },
     /// There is nowhere to fetch from.
     #[error("`{0}` can't be fetched: no repository is configured")]
     NoRepository(PackageId),
@@ -246,6 +254,7 @@ impl RepoError {
             Self::Untrusted { refusal, .. } => (refusal.name(), ExitCode::Refused),
             Self::NotFound { .. } => ("no-such-package", ExitCode::NotFound),
             Self::WrongRepository { .. } => ("wrong-repository", ExitCode::Refused),
+            Self::OtherPkgInfo { .. } => (Refusal::Malformed.name(), ExitCode::Refused),
             Self::NoRepository(_) => ("no-repository", ExitCode::Usage),
             Self::UntrustedSource(_) => ("untrusted-source", ExitCode::Refused),
             Self::HalfSource(_) => ("half-source", ExitCode::Usage),
@@ -275,6 +284,9 @@ impl RepoError {
                 "name one as `[repositories.release]` in `node.toml`, or bring the archive with `dcos-pkg add FILE`",
             ),
             Self::WrongRepository { .. } => Some("publish it to the release repository"),
+            Self::OtherPkgInfo { .. } => {
+                Some("`dcos repo publish` writes the same to both: ask whoever publishes how it came there")
+            }
             Self::Certificate { .. } => Some(
                 "name the authority that it is by as `ca` of the repository in `node.toml`, and look at this clock",
             ),

@@ -186,14 +186,16 @@ async fn origins(repositories: &Repositories, wanted: &[Wanted], missing: &[usiz
     for wanted in missing.iter().map(|place| &wanted[*place]) {
         origins.push(match (&wanted.url, wanted.sha256, repositories.trusts_roots()) {
             (Some(_), _, true) => Err(RepoError::UntrustedSource(wanted.id.clone())),
-            (Some(url), Some(sha256), false) => bare_source(url).map(|source| Origin { source, sha256 }),
+            (Some(url), Some(sha256), false) => {
+                bare_source(url).map(|source| Origin { source, sha256, promised: None })
+            }
             (Some(_), None, false) => Err(RepoError::HalfSource(wanted.id.clone())),
             (None, stated, _) => match located.next() {
-                Some(Ok(located)) => located.client.archive(&located.entry).and_then(|source| match stated {
+                Some(Ok(located)) => located.origin().and_then(|origin| match stated {
                     Some(offered) if offered != located.entry.sha256 => {
                         Err(RepoError::Differs { id: wanted.id.clone(), published: located.entry.sha256, offered })
                     }
-                    _ => Ok(Origin { source, sha256: located.entry.sha256 }),
+                    _ => Ok(origin),
                 }),
                 Some(Err(error)) => Err(error),
                 None => Err(RepoError::NoRepository(wanted.id.clone())),

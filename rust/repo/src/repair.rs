@@ -50,7 +50,7 @@ pub async fn repair(
         progress: Arc::clone(progress),
         runtime: Handle::current(),
         id: id.clone(),
-        origin: Origin { source: located.client.archive(&located.entry)?, sha256: archive },
+        origin: located.origin()?,
     };
     let pieces = match &mending {
         Some(mending) if mending.archive() == archive => pieces(&located, mending).await?,

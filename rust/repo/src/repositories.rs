@@ -8,6 +8,7 @@ use dcos_core::node;
 use dcos_core::{Kind, PackageId, Problem};
 use dcos_store::Store;
 
+use crate::arrival::{Origin, Promised};
 use crate::backoff::{Patience, Retry};
 use crate::client::{Catalogue, Client};
 use crate::error::RepoError;
@@ -64,6 +65,13 @@ pub struct Located<'a> {
 }
 
 impl Located<'_> {
+    /// Where its archive is, and what it has to be.
+    pub(crate) fn origin(&self) -> Result<Origin, RepoError> {
+        let source = self.client.archive(&self.entry)?;
+        let promised = Promised { repository: self.client.name().to_owned(), pkginfo: self.entry.pkginfo.clone() };
+        Ok(Origin { source, sha256: self.entry.sha256, promised: Some(promised) })
+    }
+
     /// Where each file is in the archive; `None` if the repository does not say.
     pub(crate) async fn file_index(&self) -> Result<Option<FileIndex>, RepoError> {
         match &self.files {

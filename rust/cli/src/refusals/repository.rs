@@ -56,6 +56,8 @@ fn of_those_who_fetch_and_mirror() {
             id: id("fizzbuzz--1.2.0"), asked: vec!["release".into(), "site".into()] },
         RepoError::WrongRepository { .. } => RepoError::WrongRepository {
             id: id("fizzbuzz--1.2.0"), kind: Kind::Module },
+        RepoError::OtherPkgInfo { .. } => RepoError::OtherPkgInfo {
+            id: id("fizzbuzz--1.2.0"), repository: "site".into() },
         RepoError::NoRepository(_) => RepoError::NoRepository(id("fizzbuzz--1.2.0")),
         RepoError::UntrustedSource(_) => RepoError::UntrustedSource(id("fizzbuzz--1.2.0")),
         RepoError::HalfSource(_) => RepoError::HalfSource(id("fizzbuzz--1.2.0")),

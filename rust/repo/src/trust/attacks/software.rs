@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 use super::case::{Answer, Case, Stage};
 use crate::repositories::Repositories;
 
+const PLAIN: &str = r#""kind": "plain""#;
+const MODULE: &str = r#""kind": "module", "mesos": {"version": "1.11.0"},
+    "modules": [{"library": "lib/libx.so", "name": "org_example_X"}]"#;
+
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = archives();
     cases.extend(targets());
@@ -277,28 +281,55 @@ fn revocations() -> Vec<Case> {
 
 /// The keys of a site's repository are good for configs and plain packages.
 fn site() -> Vec<Case> {
-    let fetch_from_site = |stage: &Stage, pkginfo: &str, files: &[&str]| {
-        let id = "a--1.11.0";
-        let archive = stage.rig.archive_of(id, pkginfo, files);
+    let publish = |stage: &Stage, pkginfo: &str, files: &[&str]| {
+        let archive = stage.rig.archive_of("a--1.11.0", pkginfo, files);
         crate::publisher::publish_signed(&stage.rig.folder(), &[archive], &stage.rig.signer()).unwrap();
+    };
+    let fetch = |stage: &Stage| {
+        let id = "a--1.11.0";
         let root_json = Some(stage.rig.place.path().join("root.json"));
         let facts = RepositoryFacts { url: stage.rig.url.clone(), root_json, ca: None, credentials: None };
         let facts = node::Repositories { release: None, site: Some(facts) };
         let repositories = Repositories::new(&facts, &stage.rig.store()).unwrap();
         let fetched = stage.runtime.block_on(stage.rig.fetch_from(&repositories, id));
+        let there = stage.rig.store().list().unwrap();
+        assert_eq!(there.len(), usize::from(fetched.is_ok()), "what is refused is not there");
         fetched.map(|()| vec![id.to_owned()]).map_err(|error| dcos_core::Problem::from(error).name().to_owned())
     };
+    let fetch_from_site = move |stage: &Stage, pkginfo: &str, files: &[&str]| {
+        publish(stage, pkginfo, files);
+        fetch(stage)
+    };
+    // A thief of the site's keys signs of an archive what they like.
+    let forged = move |stage: &Stage, pkginfo: &str, files: &[&str], said: &str| {
+        publish(stage, pkginfo, files);
+        let said = format!(r#"{{"format": 1, "name": "a", "version": "1.11.0", {said}}}"#);
+        stage.change("targets", |signed| {
+            signed["targets"]["packages/a/a--1.11.0.tar.gz"]["custom"]["pkginfo"] = said.into();
+        });
+        stage.seal();
+        fetch(stage)
+    };
     vec![
+        Case::attack("kind-in-disguise", "a module that is said to be plain", "bad-metadata", move |stage| {
+            forged(stage, MODULE, &["lib/libx.so"], PLAIN)
+        }),
+        Case::attack("kind-in-disguise", "a Mesos that is said to be a config", "bad-metadata", move |stage| {
+            let mesos = r#""kind": "mesos", "mesos": {"version": "1.11.0"}"#;
+            forged(stage, mesos, &["bin/mesos-agent"], r#""kind": "mesos-config""#)
+        }),
+        Case::attack("kind-in-disguise", "a requirement that nobody is told of", "bad-metadata", move |stage| {
+            forged(stage, r#""kind": "plain", "requires": ["evil"]"#, &[], PLAIN)
+        }),
+        Case::twin("kind-in-disguise", "the same in other words", move |stage| {
+            forged(stage, PLAIN, &[], r#""requires": [], "kind":    "plain""#)
+        }),
         Case::attack("site-offers-mesos", "a Mesos", "wrong-repository", move |stage| {
             fetch_from_site(stage, r#""kind": "mesos", "mesos": {"version": "1.11.0"}"#, &["bin/mesos-agent"])
         }),
         Case::attack("site-offers-mesos", "a module", "wrong-repository", move |stage| {
-            let pkginfo = r#""kind": "module", "mesos": {"version": "1.11.0"},
-                "modules": [{"library": "lib/libx.so", "name": "org_example_X"}]"#;
-            fetch_from_site(stage, pkginfo, &["lib/libx.so"])
+            fetch_from_site(stage, MODULE, &["lib/libx.so"])
         }),
-        Case::twin("site-offers-mesos", "a plain package", move |stage| {
-            fetch_from_site(stage, r#""kind": "plain""#, &[])
-        }),
+        Case::twin("site-offers-mesos", "a plain package", move |stage| fetch_from_site(stage, PLAIN, &[])),
     ]
 }
