@@ -188,6 +188,35 @@ async fn rollback() {
 }
 
 #[tokio::test]
+async fn rollback_after_another_root_was_given() {
+    let (first, second) = (Rig::new(1).await, Rig::new(1).await);
+    for id in ["b--1", "b--2", "b--3", "b--4", "b--5", "b--6"] {
+        first.publish(id);
+    }
+    second.publish("c--1");
+    assert_eq!(first.offered().await.map(|ids| ids.len()), Ok(7));
+    let trusted_at = |rig: &Rig| {
+        let known = rig.store().read_trust("release").unwrap().unwrap();
+        let known: serde_json::Value = serde_json::from_slice(&known).unwrap();
+        known["trusted_at"].as_str().map(ToOwned::to_owned)
+    };
+    let before = trusted_at(&first);
+    // The first load by the other root fails, and what it has accepted by then is learned.
+    let given = first.place.path().join("root.json");
+    fs::copy(second.metadata("1.root.json"), &given).unwrap();
+    let timestamp = fs::read(second.metadata("timestamp.json")).unwrap();
+    fs::remove_file(second.metadata("timestamp.json")).unwrap();
+    assert_eq!(first.offered_to(&first.store(), &second.url).await, refused("not-in-repository"));
+    assert_eq!(trusted_at(&first), before, "when this clock was right is about no repository");
+    fs::write(second.metadata("timestamp.json"), &timestamp).unwrap();
+    assert_eq!(first.offered_to(&first.store(), &second.url).await, ok(&["a--1", "c--1"]));
+    second.publish("c--2");
+    assert_eq!(first.offered_to(&first.store(), &second.url).await, ok(&["a--1", "c--1", "c--2"]));
+    fs::write(second.metadata("timestamp.json"), timestamp).unwrap();
+    assert_eq!(first.offered_to(&first.store(), &second.url).await, refused("metadata-rollback"));
+}
+
+#[tokio::test]
 async fn rollback_after_a_change_of_keys() {
     let rig = Rig::new(1).await;
     assert_eq!(rig.offered().await, ok(&["a--1"]));

@@ -106,7 +106,12 @@ impl Known {
 
     /// What to keep of `self`, just learned, and of what is in the store by now; `None` if that is good as it is.
     fn over(mut self, present: Option<&Self>) -> Option<Self> {
-        let Some(present) = present.filter(|present| present.bootstrap == self.bootstrap) else { return Some(self) };
+        let Some(present) = present else { return Some(self) };
+        if present.bootstrap != self.bootstrap {
+            // A new beginning, but not for this machine's clock.
+            self.trusted_at = self.trusted_at.max(present.trusted_at);
+            return Some(self);
+        }
         if present.rank() > self.rank() {
             return None;
         }
@@ -176,7 +181,8 @@ impl Trust {
         bootstrap: Sha256,
         given: Vec<u8>,
     ) -> Result<Vec<u8>, RepoError> {
-        let Some(known) = known else { return Ok(given) };
+        // What another root's keys have signed says nothing here, and would pass for what was learned by this one.
+        let Some(known) = known.filter(|known| known.bootstrap == bootstrap) else { return Ok(given) };
         let documents = [("timestamp.json", &known.timestamp), ("snapshot.json", &known.snapshot)];
         for (name, document) in documents {
             if let Some(document) = document {
@@ -184,7 +190,7 @@ impl Trust {
                 std::fs::write(&place, document.to_string()).map_err(RepoError::io("write", place))?;
             }
         }
-        Ok(if known.bootstrap == bootstrap { known.root.to_string().into_bytes() } else { given })
+        Ok(known.root.to_string().into_bytes())
     }
 
     /// Keeps what tough accepted, however far it came.
