@@ -35,8 +35,8 @@ impl Default for Patience {
 
 impl Patience {
     /// Whether `bytes` are too few for an attempt that has lasted so long.
-    pub(crate) const fn is_over(&self, lasted: Duration, bytes: u64) -> bool {
-        lasted.as_secs_f64() > self.window.as_secs_f64() && bytes < self.rate.saturating_mul(lasted.as_secs())
+    pub(crate) fn is_over(&self, lasted: Duration, bytes: u64) -> bool {
+        lasted > self.window && u128::from(bytes) * 1000 < u128::from(self.rate) * lasted.as_millis()
     }
 }
 

@@ -25,7 +25,7 @@ const MAX_UNSTATED_BYTES: u64 = 16 << 30;
 /// How rustls begins to say that it does not believe a certificate; its error's type is that of no crate that we name.
 const BAD_CERTIFICATE: &str = "invalid peer certificate";
 
-/// An attempt that brought less than this does not make us more patient: a server that hands out a byte at a time and
+/// An attempt that brought less than this that was not here yet does not make us more patient: a server that hands out a byte at a time and
 /// hangs up would be asked for ever.
 const WORTH_ANOTHER_TRY: u64 = 64 << 10;
 
@@ -172,6 +172,8 @@ pub struct Download<'a> {
     /// `stored` when the running attempt began, and when that was.
     attempt_from: u64,
     began: Instant,
+    /// How many bytes the running attempt has brought, those included that were here already.
+    received: u64,
     failure: Option<RepoError>,
 }
 
@@ -207,6 +209,7 @@ impl<'a> Download<'a> {
             failures: 0,
             attempt_from: stored,
             began: Instant::now(),
+            received: 0,
             failure: None,
         })
     }
@@ -264,7 +267,7 @@ impl<'a> Download<'a> {
             self.open().await?;
         }
         let Some(response) = &mut self.response else { return Ok(()) };
-        if self.source.patience.is_over(self.began.elapsed(), self.stored - self.attempt_from) {
+        if self.source.patience.is_over(self.began.elapsed(), self.received) {
             return Err(Failure::passing("it sends next to nothing"));
         }
         match response.chunk().await.map_err(Failure::interrupted)? {
@@ -280,7 +283,7 @@ impl<'a> Download<'a> {
     }
 
     async fn open(&mut self) -> Result<(), Failure> {
-        (self.attempt_from, self.began) = (self.stored, Instant::now());
+        (self.attempt_from, self.began, self.received) = (self.stored, Instant::now(), 0);
         let response = match self.source.request(self.stored, self.etag.as_deref()).await {
             Ok(response) => response,
             // Our partial is as long as the archive or longer: only the whole can tell.
@@ -313,6 +316,7 @@ impl<'a> Download<'a> {
     }
 
     fn keep(&mut self, chunk: &[u8]) -> Result<(), Failure> {
+        self.received += chunk.len() as u64;
         let known = self.skip.min(chunk.len() as u64);
         self.skip -= known;
         // `known` is at most the chunk's length.

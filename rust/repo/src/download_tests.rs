@@ -20,6 +20,12 @@ struct Scripted {
     requests: Arc<Mutex<Vec<String>>>,
 }
 
+/// How long a server waits in the middle of an answer that has a [`PAUSE`].
+const PAUSED: Duration = Duration::from_millis(300);
+
+/// Stands in an answer where the server waits.
+const PAUSE: &[u8] = b"<the server waits here>";
+
 impl Scripted {
     fn new(answers: Vec<Vec<u8>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -35,8 +41,14 @@ impl Scripted {
                     head.push(byte[0]);
                 }
                 seen.lock().unwrap().push(String::from_utf8_lossy(&head).to_ascii_lowercase());
+                let pause = answer.windows(PAUSE.len()).position(|bytes| bytes == PAUSE);
+                let (first, second) = answer.split_at(pause.unwrap_or(answer.len()));
                 // A client that has hung up is one of the cases.
-                let _ = connection.write_all(&answer);
+                let _ = connection.write_all(first);
+                if pause.is_some() {
+                    std::thread::sleep(PAUSED);
+                    let _ = connection.write_all(&second[PAUSE.len()..]);
+                }
             }
         });
         Self { address, requests }
@@ -140,6 +152,34 @@ fn what_an_earlier_process_left_is_replayed() {
         assert_eq!(server.header(0, "range").as_deref(), Some("bytes=5000-"));
         assert!(seen.retries.is_empty());
     }
+}
+
+#[test]
+fn what_comes_again_from_a_server_without_ranges_is_no_trickle() {
+    let body = body();
+    // What is here comes again, and takes longer than the window that an attempt is judged by.
+    let (first, second) = body.split_at(1000);
+    let slow = whole(&body)[..].strip_suffix(&body[..]).unwrap().to_vec();
+    let slow = [&slow, first, PAUSE, second].concat();
+    let server = Scripted::new(vec![slow]);
+    let mut partial = tempfile::tempfile().unwrap();
+    partial.write_all(&body[..body.len() - 1]).unwrap();
+    let mut source = server.source(Some(body.len() as u64));
+    source.patience = Patience { window: PAUSED / 6, rate: 100, ..Patience::default() };
+    let (result, seen) = download(&source, &mut partial, &runtime());
+    assert_eq!(result.unwrap(), body);
+    assert!(seen.retries.is_empty(), "{:?}", seen.retries);
+}
+
+#[test]
+fn what_comes_again_and_again_is_no_progress() {
+    let body = body();
+    let answers = (0..3).map(|_| cut(&body, 200_000)).collect();
+    let server = Scripted::new(answers);
+    let mut partial = tempfile::tempfile().unwrap();
+    partial.write_all(&body[..200_000]).unwrap();
+    let (result, _) = download(&server.source(Some(body.len() as u64)), &mut partial, &runtime());
+    assert!(matches!(result, Err(RepoError::Unreachable { attempts: 3, .. })), "{result:?}");
 }
 
 #[test]
