@@ -1,5 +1,6 @@
 //! One archive from the network into staging: downloaded, verified and unpacked, and nothing left behind if it is not fit.
 
+use std::io;
 use std::time::Duration;
 
 use dcos_core::{PackageId, PkgInfo, Sha256};
@@ -69,6 +70,10 @@ impl Arrival<'_> {
             match error {
                 // What is here is no worse for the connection having failed.
                 RepoError::Unreachable { .. } => return Err(error),
+                RepoError::Store(ref cause) if is_full(cause) => {
+                    partial.discard()?;
+                    return Err(error);
+                }
                 RepoError::Store(ref cause) if !is_about_the_bytes(cause) => return Err(error),
                 RepoError::Changed(_) if changes < MAX_CHANGES => {
                     changes += 1;
@@ -119,6 +124,25 @@ impl Arrival<'_> {
     }
 }
 
+/// The end of a package's way: what was downloaded of it goes once it is where it belongs, and stays if that failed.
+pub(crate) fn conclude<T>(partial: Partial, placed: Result<T, StoreError>) -> Result<T, RepoError> {
+    match placed {
+        Err(error) if !is_full(&error) => Err(error.into()),
+        placed => {
+            partial.discard()?;
+            Ok(placed?)
+        }
+    }
+}
+
+/// Whether the disk is full. Then a download that could be gone on with is in the way of whoever makes room.
+fn is_full(error: &StoreError) -> bool {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+}
+
 /// Whether other bytes could have gone well.
 const fn is_about_the_bytes(error: &StoreError) -> bool {
     matches!(
@@ -145,3 +169,7 @@ impl Watch for Reporter<'_> {
         self.progress.event(self.id, Event::Retrying(why.to_owned()));
     }
 }
+
+#[cfg(test)]
+#[path = "arrival_tests.rs"]
+mod tests;

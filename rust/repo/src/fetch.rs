@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::arrival::{Arrival, Origin};
+use crate::arrival::{Arrival, Origin, conclude};
 use crate::client::bare_source;
 use crate::error::RepoError;
 use crate::repositories::Repositories;
@@ -224,7 +224,6 @@ fn bring(
     }
     let (staged, partial) = arrival.receive(partial)?;
     let locked = store.lock_within("dcos-pkg fetch", LOCK_TIMEOUT)?;
-    let added = store.commit(&locked, staged)?;
-    partial.discard()?;
+    let added = conclude(partial, store.commit(&locked, staged))?;
     Ok(Fetched { sha256: added.sha256, size: added.size, already: added.already })
 }

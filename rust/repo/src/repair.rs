@@ -11,7 +11,7 @@ use dcos_core::{PackageId, Problem};
 use dcos_store::{Mending, Store};
 use tokio::runtime::Handle;
 
-use crate::arrival::{Arrival, Origin};
+use crate::arrival::{Arrival, Origin, conclude};
 use crate::download::Source;
 use crate::error::RepoError;
 use crate::fetch::{Event, Fetched, LOCK_TIMEOUT, Progress};
@@ -129,8 +129,7 @@ impl Task {
         let partial = arrival.claim()?;
         let (staged, partial) = arrival.receive(partial)?;
         let locked = store.lock_within(LOCK_NAME, LOCK_TIMEOUT)?;
-        let paths = store.repair(&locked, staged)?;
-        partial.discard()?;
+        let paths = conclude(partial, store.repair(&locked, staged))?;
         self.present();
         Ok(paths)
     }
