@@ -15,7 +15,7 @@ mod checkpoint;
 mod commands;
 mod flags;
 mod matrix;
-mod process;
+pub(crate) mod process;
 mod quorum;
 mod sampled;
 mod started;

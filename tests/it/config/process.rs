@@ -17,15 +17,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const GLANCE: Duration = Duration::from_millis(10);
 
 /// Variables of a Mesos.
-pub(super) type Environment = BTreeMap<String, String>;
+pub(crate) type Environment = BTreeMap<String, String>;
 
 /// The program of a role.
-pub(super) fn program(version: &str, role: Role) -> PathBuf {
+pub(crate) fn program(version: &str, role: Role) -> PathBuf {
     tree(version).join("bin").join(role.program())
 }
 
 /// What the host would say: an address on loopback, and folders below `folder`.
-pub(super) fn host(role: Role, folder: &Path, port: u16) -> Environment {
+pub(crate) fn host(role: Role, folder: &Path, port: u16) -> Environment {
     let path = |name: &str| folder.join(name).display().to_string();
     let mut host =
         vec![("MESOS_IP", "127.0.0.1".to_owned()), ("MESOS_PORT", port.to_string()), ("MESOS_WORK_DIR", path("work"))];
@@ -37,19 +37,19 @@ pub(super) fn host(role: Role, folder: &Path, port: u16) -> Environment {
 }
 
 /// A port of loopback that nobody listens on.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     crate::harness::free_ports(1)[0]
 }
 
 /// A Mesos that runs. It is killed when dropped.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
     /// Starts the program; its log is `log`, anew.
-    pub(super) fn start(program: &Path, environment: &Environment, log: &Path) -> Self {
+    pub(crate) fn start(program: &Path, environment: &Environment, log: &Path) -> Self {
         let file = File::create(log).expect("a log file");
         let child = Command::new(program)
             .env_clear()
@@ -63,17 +63,17 @@ impl Process {
         Self { child, log: log.to_owned() }
     }
 
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// How it ended, if it did.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("the status of a child")
     }
 
     /// Waits until `condition` answers something, or the process ends; then `None`.
-    pub(super) fn wait<T>(&mut self, what: &str, mut condition: impl FnMut(&Self) -> Option<T>) -> Option<T> {
+    pub(crate) fn wait<T>(&mut self, what: &str, mut condition: impl FnMut(&Self) -> Option<T>) -> Option<T> {
         let start = Instant::now();
         loop {
             let ended = self.ended().is_some();
@@ -89,7 +89,7 @@ impl Process {
     }
 
     /// Waits until `condition` answers something; the test fails if the process ends.
-    pub(super) fn until<T>(&mut self, what: &str, condition: impl FnMut(&Self) -> Option<T>) -> T {
+    pub(crate) fn until<T>(&mut self, what: &str, condition: impl FnMut(&Self) -> Option<T>) -> T {
         let found = self.wait(what, condition);
         found.unwrap_or_else(|| panic!("it ended before {what}; its log:\n{}", self.log()))
     }

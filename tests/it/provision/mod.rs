@@ -1,9 +1,11 @@
 //! Agents that come and go, on a real master: made by the provider `local`, drained by a real `DRAIN_AGENT`.
 //!
+//! - [`awaited`]: what a master answers about agents that have not come back
 //! - [`bare`]: the user data on a machine with nothing on it, under its own systemd
 //! - [`policy`]: the IAM policy of the page, and the calls of the code
 //! - [`refusals`]: what is refused before anybody is asked
 
+mod awaited;
 mod bare;
 mod policy;
 mod refusals;
