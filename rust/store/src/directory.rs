@@ -315,14 +315,15 @@ impl Directory {
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let unfinished = unfinished(name);
         self.remove_file(&unfinished)?;
-        let file = self.write_new(&unfinished, bytes, 0o644)?;
-        durable::sync(Moment::FileWritten(&file, &self.path.join(&unfinished)))?;
-        if let Err(error) = self.rename(&unfinished, self, name) {
-            // The first error is the one to tell; the leftover is recovery's.
+        let written = self.write_new(&unfinished, bytes, 0o644).and_then(|file| {
+            durable::sync(Moment::FileWritten(&file, &self.path.join(&unfinished)))?;
+            self.rename(&unfinished, self, name)
+        });
+        if written.is_err() {
+            // The first error is the one to tell; the leftover is recovery's. On a full disk somebody tries again and again.
             drop(self.remove_file(&unfinished));
-            return Err(error);
         }
-        Ok(())
+        written
     }
 
     /// Removes unfinished documents whose writer is gone.

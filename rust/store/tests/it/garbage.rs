@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use dcos_core::attempt::AttemptState;
-use dcos_store::{GcOptions, GcReport, StoreError};
+use dcos_store::{GcOptions, GcReport, Store, StoreError};
 use jiff::Timestamp;
 
 use crate::fixture::{Node, check_invariants, walk};
@@ -171,8 +171,17 @@ fn a_package_goes_with_files_whose_names_are_no_text() {
     assert!(std::fs::read_dir(store.root().join("staging")).unwrap().next().is_none());
 }
 
-/// A file system that is mounted where it can't be removed.
+/// A file system in memory.
 struct Mounted(PathBuf);
+
+impl Mounted {
+    fn at(path: PathBuf, options: &str) -> Self {
+        std::fs::create_dir_all(&path).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(&path).output().unwrap();
+        assert!(mounted.status.success(), "mount, as root: {}", String::from_utf8_lossy(&mounted.stderr));
+        Self(path)
+    }
+}
 
 impl Drop for Mounted {
     fn drop(&mut self) {
@@ -185,15 +194,30 @@ fn a_leftover_that_can_not_be_removed_keeps_nobody_from_a_switch() {
     let node = Node::new();
     let store = node.store();
     let set = node.add_set("1.10.0");
-    let busy = Mounted(store.root().join("staging/left/busy"));
-    std::fs::create_dir_all(&busy.0).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&busy.0).output().unwrap();
-    assert!(mounted.status.success(), "mount, as root: {}", String::from_utf8_lossy(&mounted.stderr));
+    let busy = Mounted::at(store.root().join("staging/left/busy"), "size=1m");
     node.activate(&set);
     assert!(busy.0.exists());
     drop(busy);
     drop(store.lock("test").unwrap());
     assert!(!store.root().join("staging/left").exists());
+}
+
+#[test]
+fn on_a_full_disk_the_lock_is_had_and_nothing_unfinished_piles_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Mounted::at(folder.path().join("disk"), "size=64k");
+    let state = disk.0.join("state");
+    std::fs::create_dir(&state).unwrap();
+    std::fs::write(state.join("lock"), "").unwrap();
+    let full = std::fs::write(disk.0.join("filler"), vec![1; 65_537]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    let store = Store::open(&disk.0, None).unwrap();
+    drop(store.lock("test").unwrap());
+    for _ in 0..3 {
+        store.write_state("journal.json", &[b' '; 4096]).unwrap_err();
+    }
+    let left: Vec<_> = std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["lock"]);
 }
 
 #[test]
