@@ -161,17 +161,20 @@ impl Look<'_> {
             Err(why) => return Seen::Unknown(format!("the agents can't be listed: {why}")),
         };
         let machine = self.machine(slot);
-        let carried = |agent: &&Agent| machine.is_some_and(|machine| machine.carries(agent.address));
-        let known = |agent: &&Agent| slot.agent_id.as_ref() == Some(&agent.id);
-        if let Some(agent) = agents.iter().find(carried).or_else(|| agents.iter().find(known)) {
+        let carried = |agent: &Agent| machine.is_some_and(|machine| machine.carries(agent.address));
+        let there = agents.iter().find(|agent| agent.registered && carried(agent));
+        let known = || agents.iter().find(|agent| slot.agent_id.as_ref() == Some(&agent.id));
+        if let Some(agent) = there.or_else(known) {
             return Seen::Agent(agent);
         }
         if slot.agent_id.is_some() {
             return Seen::Away;
         }
-        // One that registered and was not seen did so in time, so it is back or unreachable this long after that.
+        // One that registered and was not seen did so in time, so it is back or unreachable this long after that. An address
+        // alone says less: that of a machine that is gone is given again.
+        let may_be = |agent: &Agent| !agent.registered && (agent.address.is_none() || carried(agent));
         let may_come = self.age(slot) <= self.patience.join.saturating_add(self.patience.away);
-        if may_come && agents.iter().any(|agent| !agent.registered && agent.address.is_none()) {
+        if may_come && agents.iter().any(may_be) {
             return Seen::Unknown("the master has not heard yet of every agent since it was restarted".to_owned());
         }
         Seen::Nothing

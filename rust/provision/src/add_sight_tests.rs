@@ -82,9 +82,12 @@ fn nothing_is_given_up_while_it_can_not_be_told_who_is_registered() {
         assert_eq!(step(&mut operation, &seen, seconds), []);
         assert_eq!((slot(&operation).stage, slot(&operation).detail.as_str()), (Stage::Launched, why));
     }
-    // Whoever has not come back this long after is no agent of this machine.
-    let mut never = operation.clone();
-    assert_eq!(step(&mut never, &running(Some(awaited())), 1801), terminate());
+    // Whoever has not come back this long after is no agent of this machine, also where it had the same address once.
+    for agent in [awaited(), Agent { address: registered().address, ..awaited() }] {
+        let mut never = operation.clone();
+        assert_eq!(step(&mut never, &running(Some(agent.clone())), 1800), []);
+        assert_eq!(step(&mut never, &running(Some(agent)), 1801), terminate());
+    }
     assert_eq!(step(&mut operation, &running(None), 901), terminate(), "it is known not to be there");
     assert_eq!(slot(&operation).detail, "its agent did not register within 900 s");
 }

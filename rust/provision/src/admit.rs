@@ -108,15 +108,16 @@ fn brought(operations: &[Operation]) -> impl Iterator<Item = (&String, &String, 
     slots.flatten().filter_map(|slot| Some((slot.node.as_ref()?, slot.agent_id.as_ref()?, slot.machine.as_ref()?)))
 }
 
-/// The machine of an agent: the one at its address, or, where the master has no address of one that is not registered, the
-/// one that is known to have brought it, unless somebody else is there now.
+/// The machine of an agent: the one at its address, or, of one that is not registered, the one that is known to have
+/// brought it, unless somebody else is there now. Addresses are given again when their machine is gone.
 pub(crate) fn machine_of<'a>(agent: &Agent, machines: &[&'a Machine], known: Known<'_>) -> Option<&'a Machine> {
     let mut machines = machines.iter().copied();
-    if agent.address.is_some() {
+    if agent.registered {
         return machines.find(|machine| machine.carries(agent.address));
     }
     let (_, _, id) = brought(known.operations).find(|(_, id, _)| **id == agent.id)?;
-    let is_taken = |machine: &Machine| known.agents.iter().any(|other| machine.carries(other.address));
+    let is_taken =
+        |machine: &Machine| known.agents.iter().any(|other| other.registered && machine.carries(other.address));
     machines.find(|machine| machine.id == *id && !is_taken(machine))
 }
 

@@ -94,14 +94,15 @@ pub fn slaves(world: &World, operations: &[Operation]) -> Vec<wire::Slave> {
             line(Some(agent), machine, mismatch, operations)
         })
         .collect();
+    let homeless = agents.iter().any(|agent| !agent.registered && machine_of(agent, &machines, known).is_none());
     let lonely = machines.iter().copied().filter(|machine| !carriers.contains(&machine.id));
     slaves.extend(lonely.map(|machine| {
         let lost = lost(known, |name| name == machine.id).filter(|_| world.agents.is_ok());
         let is_orphan = world.agents.is_ok() && under_way(operations, lost.as_ref(), Some(machine)).is_none();
-        let why = if lost.is_some() {
-            "the master has lost sight of its agent"
-        } else {
-            "a machine of ours without an agent"
+        let why = match &lost {
+            Some(_) => "the master has lost sight of its agent",
+            None if homeless => "a machine of ours without an agent, as far as agents have come back to the master",
+            None => "a machine of ours without an agent",
         };
         line(lost.as_ref(), Some(machine), is_orphan.then(|| why.to_owned()), operations)
     }));

@@ -106,6 +106,10 @@ fn an_agent_that_has_not_come_back_yet_has_its_machine_by_the_operation_that_mad
     assert_eq!(lines(&of(vec![awaited.clone()]), &operations), [line("10.0.0.1:5051", "i-1", why)]);
     let lost = "the master has lost sight of its agent";
     assert_eq!(lines(&of(Vec::new()), &operations), [line("10.0.0.1:5051", "i-1", lost)]);
+    // It is not known which machine one has whose operation is forgotten, also where it has an address.
+    let homeless = Agent { registered: false, active: false, ..agent(1) };
+    let why = "a machine of ours without an agent, as far as agents have come back to the master";
+    assert_eq!(lines(&of(vec![homeless]), &[]), [line("10.0.0.1:5051", "", ""), line("", "i-1", why)]);
     // The machine is that of whoever is there now.
     let other = Agent { id: "a-2".to_owned(), ..agent(1) };
     let both = [line("10.0.0.1:5051", "i-1", ""), line("10.0.0.1:5051", "", "")];
