@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::path::Path;
 use std::time::Duration;
 
 use dcos_api::types::join::{JoinRequest, TokenRequest};
@@ -92,15 +93,20 @@ fn a_node_is_told_what_its_master_knows() {
     assert_eq!(tell(Role::Master).unwrap().master, None);
 }
 
+#[expect(clippy::disallowed_methods, reason = "a file of a test")]
+fn mode(file: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
 #[test]
 fn a_node_is_told_who_may_do_what_and_secrets_come_from_closed_files_only() {
-    use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let write = |name: &str, text: &str, mode: u32| {
+    let write = |name: &str, text: &str| {
         #[expect(clippy::disallowed_methods, reason = "a file of this test")]
         std::fs::write(path(name), text).unwrap();
-        std::fs::set_permissions(path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+        mode(&path(name), 0o600);
     };
     let text = format!(
         "role = \"master\"\ngroup = \"masters\"\n[mesos]\nip = \"10.0.0.1\"\nport = 5050\nwork_dir = \"/w\"\n\
@@ -112,9 +118,9 @@ fn a_node_is_told_who_may_do_what_and_secrets_come_from_closed_files_only() {
     );
     let config = NodeConfig::parse(&text).unwrap();
     let tell = || told(&config, Role::Agent, "agents".to_owned(), PackageSet::default());
-    write("own", "controller quiet", 0o600);
-    write("joining", "joining hush", 0o600);
-    write("known", "joining hush\ncontroller quiet\n", 0o600);
+    write("own", "controller quiet");
+    write("joining", "joining hush");
+    write("known", "joining hush\ncontroller quiet\n");
     let answer = tell().unwrap();
     assert_eq!(answer.credentials.as_deref(), Some("joining hush"));
     assert_eq!(answer.mesos_credentials.as_deref(), Some("joining hush\ncontroller quiet\n"));
@@ -127,17 +133,16 @@ fn a_node_is_told_who_may_do_what_and_secrets_come_from_closed_files_only() {
     assert!(!format!("{answer:?}").contains("quiet"));
 
     for open in ["own", "joining", "known"] {
-        let mode = |mode| std::fs::set_permissions(path(open), std::fs::Permissions::from_mode(mode)).unwrap();
-        mode(0o644);
+        mode(&path(open), 0o644);
         let problem = tell().unwrap_err();
         assert_eq!((problem.status, problem.name()), (503, "master-incomplete"), "{open}");
         assert!(problem.detail.contains("can be read by everybody"), "{open}: {problem}");
         assert_eq!(problem.hints, [format!("`chmod 600 {}` closes it", path(open).display())]);
-        mode(0o640);
+        mode(&path(open), 0o640);
         assert!(tell().is_ok(), "{open}: a group may have it");
     }
     // Nodes that don't know the controller would refuse every deployment.
-    write("known", "joining hush\ncontroller other\n", 0o600);
+    write("known", "joining hush\ncontroller other\n");
     let problem = tell().unwrap_err();
     assert!(problem.detail.contains("does not have `controller` with the secret"), "{problem}");
 }

@@ -5,6 +5,7 @@
 
 mod fake;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -291,15 +292,20 @@ async fn what_can_not_be_written_down_is_not_done() {
     assert!(handle.list().await.unwrap().deployments.is_empty());
 }
 
+/// Writes a file that only its owner can read.
+#[expect(clippy::disallowed_methods, reason = "a file of a test")]
+fn closed(file: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(file, text).unwrap();
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_are_asked_for_others_by_the_controllers_name_and_strangers_are_not() {
-    use std::os::unix::fs::PermissionsExt as _;
     let cluster = Cluster::start(1).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("credentials");
-    #[expect(clippy::disallowed_methods, reason = "a file of this test")]
-    std::fs::write(&file, "controller secret").unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    closed(&file, "controller secret");
     let (agent, no_package) = (cluster.name(1), "mesos--9".parse().unwrap());
     let mut config = cluster.config();
     config.deploy.credentials = Some(file);
