@@ -126,6 +126,10 @@ fn of_those_who_sign() {
         Signing(E::OpenKey { .. }) => Signing(E::OpenKey { path: "/root/keys/root-1".into(), mode: 0o644 }),
         Signing(E::KeysMissing { .. }) => Signing(E::KeysMissing {
             folder: "/root/keys".into(), role: RoleType::Targets, needed: 2, found: 1 }),
+        Signing(E::NoRoot(_)) => Signing(E::NoRoot("/root/keys".into())),
+        Signing(E::Root { .. }) => Signing(E::Root {
+            path: "/srv/repository/metadata/3.root.json".into(),
+            why: "it is missing, and the newest there is version 999".into() }),
         Signing(E::Signed(_)) => Signing(E::Signed(folder())),
         Signing(E::Unsigned(_)) => Signing(E::Unsigned(folder())),
         Signing(E::Metadata { .. }) => Signing(E::Metadata {

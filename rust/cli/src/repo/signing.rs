@@ -24,7 +24,7 @@ struct Lasting {
 /// Gives the repository signed metadata; answers where the root of trust for nodes is.
 pub(super) fn init(directory: &Path, keys: &Path, threshold: u8) -> Result<(bool, PathBuf), Problem> {
     let signed = signing::init(directory, keys, threshold)?;
-    Ok((signed, signing::newest_root(directory)?))
+    Ok((signed, signing::newest_root(directory, keys)?))
 }
 
 pub(super) fn refresh(format: Format, directory: &Path, keys: &Path) -> Result<ExitCode, Problem> {

@@ -47,6 +47,17 @@ pub enum SigningError {
         /// How many are there.
         found: usize,
     },
+    /// Without a root of one's own a forged one in the folder looks right.
+    #[error("`{}` has no `root.json`, the root that tells this repository from a forged one", .0.display())]
+    NoRoot(PathBuf),
+    /// A root in the folder does not follow from the one that is known.
+    #[error("`{}` is not the next root of this repository: {why}", path.display())]
+    Root {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A repository with signed metadata is changed by whoever has its keys only.
     #[error("`{}` has signed metadata, and no keys are named", .0.display())]
     Signed(PathBuf),
@@ -98,6 +109,8 @@ impl SigningError {
             Self::KeysThere(_) => ("keys-there", ExitCode::Conflict),
             Self::Key { .. } | Self::OpenKey { .. } => ("bad-key", ExitCode::Usage),
             Self::KeysMissing { .. } => ("keys-missing", ExitCode::Refused),
+            Self::NoRoot(_) => ("keys-missing", ExitCode::Refused),
+            Self::Root { .. } => (crate::trust::Refusal::Root.name(), ExitCode::Refused),
             Self::Signed(_) => ("repository-signed", ExitCode::Refused),
             Self::Unsigned(_) => ("repository-unsigned", ExitCode::NotFound),
             Self::Metadata { .. } => ("bad-metadata", ExitCode::Refused),
@@ -113,6 +126,12 @@ impl SigningError {
         match self {
             Self::KeysThere(_) => Some("name another folder; keys of an `init` that was interrupted can be removed"),
             Self::OpenKey { .. } => Some("`chmod go= FILE` closes it"),
+            Self::NoRoot(_) => Some(
+                "`--keys` names the folder that `dcos repo init --keys` made; to a copy of its keys belongs a copy of its `root.json`",
+            ),
+            Self::Root { .. } => Some(
+                "are these its keys? only `dcos repo rotate` writes roots: if nobody ran it, find out who wrote to that folder",
+            ),
             Self::Signed(_) => Some("name the folder of its keys by `--keys`"),
             Self::Unsigned(_) => Some("`dcos repo init DIR --keys KEYDIR` makes keys and signs what is there"),
             Self::LongId(_) => Some("give it a name and version of 179 bytes at most"),

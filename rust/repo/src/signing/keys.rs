@@ -42,6 +42,11 @@ impl Keys {
         Ok(Self { folder: folder.to_owned(), pairs })
     }
 
+    /// The folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// A folder for keys, made if it is not there, without any in it.
     pub(super) fn new(folder: &Path) -> Result<Self, SigningError> {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);

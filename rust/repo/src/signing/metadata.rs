@@ -13,9 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tough::schema::{self, Hashes, Metafile, Role, RoleKeys, RoleType, Root, Signed, Snapshot, Targets};
 
-use super::{Expiry, Signer, SigningError, measure};
+use super::keys::Keys;
+use super::{Expiry, Signer, SigningError, measure, roots};
 use crate::error::RepoError;
-use crate::trust::Refusal;
 use crate::{layout, publisher, target};
 
 /// The version of TUF that is written.
@@ -55,33 +55,39 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    /// The metadata of the repository in `folder`, if it has any.
-    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, RepoError> {
+    /// The metadata of the repository in `folder`, if it has any, by the root that is kept with `keys`. Without keys it is
+    /// good to look at, and not to be signed again.
+    pub(super) fn read(folder: &Path, keys: Option<&Keys>) -> Result<Option<Self>, RepoError> {
         let directory = folder.join(layout::METADATA);
-        if !directory.join(layout::TIMESTAMP).exists() {
+        if !is_signed(folder) {
             return Ok(None);
         }
-        let root: Signed<Root> = read(&directory, &format!("{}.root.json", newest_root(&directory)?))?;
+        let pinned = keys.map(roots::pinned).transpose()?;
+        let known = pinned.as_ref().map(|root| root.signed.version);
+        let root = roots::newest(&directory, pinned.as_ref())?;
         let timestamp: schema::Timestamp = verified(&directory, layout::TIMESTAMP, &root)?;
         let name = format!("{}.snapshot.json", named(&timestamp.meta, "snapshot.json"));
         let snapshot: Snapshot = verified(&directory, &name, &root)?;
         let name = format!("{}.targets.json", named(&snapshot.meta, "targets.json"));
         let targets: Targets = verified(&directory, &name, &root)?;
+        if let Some(keys) = keys.filter(|_| known < Some(root.signed.version)) {
+            roots::pin(keys, &root)?;
+        }
         Ok(Some(Self { folder: folder.to_owned(), root, targets, snapshot, timestamp }))
     }
 
     /// The metadata, for a change that needs it.
-    pub(super) fn signed(folder: &Path) -> Result<Self, RepoError> {
+    pub(super) fn signed(folder: &Path, keys: Option<&Keys>) -> Result<Self, RepoError> {
         publisher::list(folder)?;
-        Self::read(folder)?.ok_or_else(|| SigningError::Unsigned(folder.to_owned()).into())
+        Self::read(folder, keys)?.ok_or_else(|| SigningError::Unsigned(folder.to_owned()).into())
     }
 
     /// The metadata, which must be there exactly if there is a signer.
     pub(crate) fn required(folder: &Path, signer: Option<&Signer>) -> Result<Option<Self>, RepoError> {
-        match (Self::read(folder)?, signer) {
-            (Some(_), None) => Err(SigningError::Signed(folder.to_owned()).into()),
-            (None, Some(_)) => Err(SigningError::Unsigned(folder.to_owned()).into()),
-            (metadata, _) => Ok(metadata),
+        match (is_signed(folder), signer) {
+            (true, None) => Err(SigningError::Signed(folder.to_owned()).into()),
+            (false, None) => Ok(None),
+            (_, Some(signer)) => Self::signed(folder, Some(&signer.keys)).map(Some),
         }
     }
 
@@ -106,6 +112,7 @@ impl Metadata {
         }
         let root = signer.keys.sign(root.clone(), &[&root])?;
         write(&directory, "1.root.json", &root)?;
+        roots::pin(&signer.keys, &root)?;
         // Version 0 can't be written, so these begin at 1 and are first written as 2.
         let (specification, first, now) = (SPECIFICATION.to_owned(), NonZeroU64::MIN, signer.now);
         let targets = Targets { delegations: None, ..Targets::new(specification.clone(), first, now) };
@@ -215,6 +222,7 @@ impl Metadata {
             self.renew_rest(signer, &[&old, &new], None)?;
         }
         write(&self.directory(), &format!("{}.root.json", new.version), &signed)?;
+        roots::pin(&signer.keys, &signed)?;
         self.root = signed;
         Ok(new.version.get())
     }
@@ -277,6 +285,11 @@ impl Metadata {
     }
 }
 
+/// Whether the repository in `folder` has signed metadata.
+pub(super) fn is_signed(folder: &Path) -> bool {
+    folder.join(layout::METADATA).join(layout::TIMESTAMP).exists()
+}
+
 /// Removes versions that no reader is still at.
 pub(crate) fn sweep(directory: &Path) -> Result<(), RepoError> {
     for role in ["targets", "snapshot"] {
@@ -287,29 +300,6 @@ pub(crate) fn sweep(directory: &Path) -> Result<(), RepoError> {
                 fs::remove_file(&path).map_err(RepoError::io("remove", path))?;
             }
         }
-    }
-    Ok(())
-}
-
-/// Whether each root among `documents` is the one that its name says, up to version `newest`, and signed by the one before.
-pub(crate) fn check_chain(documents: &BTreeMap<String, Vec<u8>>, newest: u64) -> Result<(), (Refusal, String)> {
-    let mut before: Option<Signed<Root>> = None;
-    for version in 1..=newest {
-        let name = format!("{version}.root.json");
-        let Some(bytes) = documents.get(&name) else {
-            before = None;
-            continue;
-        };
-        let root: Signed<Root> = serde_json::from_slice(bytes)
-            .map_err(|error| (Refusal::Malformed, format!("`{name}` is no root ({error})")))?;
-        if root.signed.version.get() != version {
-            return Err((Refusal::Mix, format!("`{name}` has version {}", root.signed.version)));
-        }
-        let signed = before.is_none_or(|before| before.signed.verify_role(&root).is_ok());
-        if !signed || root.signed.verify_role(&root).is_err() {
-            return Err((Refusal::Signature, format!("`{name}` is not signed by the root before it and by itself")));
-        }
-        before = Some(root);
     }
     Ok(())
 }
@@ -368,7 +358,7 @@ where
     Ok(Metafile { length: Some(length), hashes, version: signed.signed.version(), _extra: HashMap::new() })
 }
 
-fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> Result<T, RepoError> {
+pub(super) fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> Result<T, RepoError> {
     let path = directory.join(name);
     let bytes = fs::read(&path).map_err(RepoError::io("read", &path))?;
     Ok(serde_json::from_slice(&bytes).map_err(|error| SigningError::metadata(&path, &error))?)
@@ -382,14 +372,8 @@ fn verified<T: Role + DeserializeOwned>(directory: &Path, name: &str, root: &Sig
     Ok(signed.signed)
 }
 
-fn newest_root(directory: &Path) -> Result<u64, RepoError> {
-    let roots = versions(directory, ".root.json")?;
-    let newest = roots.into_iter().map(|(version, _)| version).max();
-    newest.ok_or_else(|| SigningError::metadata(directory, "it has no root").into())
-}
-
 /// The files whose names are a version and `ending`.
-fn versions(directory: &Path, ending: &str) -> Result<Vec<(u64, PathBuf)>, RepoError> {
+pub(super) fn versions(directory: &Path, ending: &str) -> Result<Vec<(u64, PathBuf)>, RepoError> {
     let mut versions = Vec::new();
     for file in fs::read_dir(directory).map_err(RepoError::io("read the folder", directory))? {
         let path = file.map_err(RepoError::io("read the folder", directory))?.path();

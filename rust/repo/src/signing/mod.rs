@@ -5,7 +5,7 @@
 //! belongs together. The plain index is written along for readers without a root of trust. It is not read back: what is
 //! signed next is what was signed before and what the operator adds, never what the web server's folder says.
 //!
-//! Keys are the operator's, outside that folder ([`keys`]). How long each role lasts says how long somebody who holds
+//! Keys are the operator's, outside that folder ([`keys`]), and so is the root that says whose signatures count ([`roots`]). How long each role lasts says how long somebody who holds
 //! back news can do so unnoticed (timestamp), and how often an operator must come with the keys (root, targets).
 
 mod error;
@@ -13,6 +13,7 @@ mod error;
 pub(crate) mod forge;
 mod keys;
 mod metadata;
+mod roots;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +25,8 @@ use tough::schema::RoleType;
 
 pub use error::SigningError;
 use keys::Keys;
-pub(crate) use metadata::{MAX_ROOT_BYTES, Metadata, check_chain, revoked, sweep};
+pub(crate) use metadata::{MAX_ROOT_BYTES, Metadata, revoked, sweep};
+pub(crate) use roots::check_chain;
 
 use crate::error::RepoError;
 use crate::publisher;
@@ -71,7 +73,7 @@ impl Signer {
 pub fn init(folder: &Path, keys: &Path, threshold: u8) -> Result<bool, RepoError> {
     let index = publisher::list(folder)?;
     let _lock = publisher::lock(folder)?;
-    if Metadata::read(folder)?.is_some() {
+    if metadata::is_signed(folder) {
         return Ok(false);
     }
     outside(folder, keys)?;
@@ -94,7 +96,7 @@ pub fn init(folder: &Path, keys: &Path, threshold: u8) -> Result<bool, RepoError
 /// If the folder has no signed metadata, somebody else is publishing, or keys are missing.
 pub fn refresh(folder: &Path, signer: &Signer) -> Result<Vec<Expiry>, RepoError> {
     let _lock = publisher::lock(folder)?;
-    let mut metadata = Metadata::signed(folder)?;
+    let mut metadata = Metadata::signed(folder, Some(&signer.keys))?;
     metadata.refresh(signer)?;
     Ok(metadata.expiries())
 }
@@ -105,7 +107,7 @@ pub fn refresh(folder: &Path, signer: &Signer) -> Result<Vec<Expiry>, RepoError>
 /// If one is not published, or as for [`refresh`].
 pub fn revoke(folder: &Path, signer: &Signer, ids: &[PackageId]) -> Result<(), RepoError> {
     let _lock = publisher::lock(folder)?;
-    Metadata::signed(folder)?.revoke(signer, ids)
+    Metadata::signed(folder, Some(&signer.keys))?.revoke(signer, ids)
 }
 
 /// Replaces the keys of `role` (`root`, `targets`, `snapshot` or `timestamp`) by new ones, by a new version of root.
@@ -122,15 +124,15 @@ pub fn rotate(folder: &Path, signer: &mut Signer, role: &str) -> Result<u64, Rep
         other => return Err(SigningError::NoRole(other.to_owned()).into()),
     };
     let _lock = publisher::lock(folder)?;
-    Metadata::signed(folder)?.rotate(signer, role)
+    Metadata::signed(folder, Some(&signer.keys))?.rotate(signer, role)
 }
 
-/// The newest root in the folder: what a node may be given as its root of trust.
+/// The newest root in the folder, by the one that is in the folder `keys`: what a node may be given as its root of trust.
 ///
 /// # Errors
-/// If the folder has no signed metadata.
-pub fn newest_root(folder: &Path) -> Result<std::path::PathBuf, RepoError> {
-    Ok(Metadata::signed(folder)?.root_file())
+/// If the folder has no signed metadata, or none that these keys are for.
+pub fn newest_root(folder: &Path, keys: &Path) -> Result<std::path::PathBuf, RepoError> {
+    Ok(Metadata::signed(folder, Some(&Keys::read(keys)?))?.root_file())
 }
 
 /// How long each role's metadata lasts, the first to expire first.
@@ -138,7 +140,7 @@ pub fn newest_root(folder: &Path) -> Result<std::path::PathBuf, RepoError> {
 /// # Errors
 /// If the folder has no signed metadata.
 pub fn expiries(folder: &Path) -> Result<Vec<Expiry>, RepoError> {
-    Ok(Metadata::signed(folder)?.expiries())
+    Ok(Metadata::signed(folder, None)?.expiries())
 }
 
 /// What whoever has stolen some keys can do: sign what is there again, by a root of their own that they do not publish.
@@ -148,7 +150,7 @@ pub(crate) fn publish_by_root(
     signer: &Signer,
     change: impl FnOnce(&mut tough::schema::Root),
 ) -> Result<(), RepoError> {
-    let mut metadata = Metadata::signed(folder)?;
+    let mut metadata = Metadata::signed(folder, Some(&signer.keys))?;
     let index = metadata.index()?;
     metadata.change_root(change);
     metadata.publish(signer, &index, &BTreeMap::new())

@@ -26,6 +26,7 @@ use crate::{RepoError, Wanted, publisher};
 mod case;
 mod documents;
 mod mirrors;
+mod publishers;
 mod servers;
 mod signatures;
 mod software;
