@@ -111,16 +111,22 @@ pub(super) fn status(format: Format, place: &Place) -> Result<ExitCode, Problem>
 /// Makes sure that somebody goes on with what the journal names.
 pub(super) fn resume(format: Format, place: &Place) -> Result<ExitCode, Problem> {
     let status = usable(place.restart().status()?)?;
-    if status.attempt.is_some() || status.running.is_none() {
+    if unfinished(&status).is_some() || status.running.is_none() {
         kick::kick(&*place.store, &place.node, &place.node_file)?;
     }
-    format.print(&status, |status| match &status.attempt {
+    format.print(&status, |status| match unfinished(status) {
         Some(attempt) => {
             format!("attempt `{}` stands at {}; the helper goes on with it", attempt.attempt, attempt.state.word())
         }
         None => format!("no attempt is under way; {}", running_line(Some(status))),
     });
     Ok(ExitCode::Done)
+}
+
+/// The attempt that a helper has something to do for: the one under way, or one that has ended and is asked on.
+fn unfinished(status: &Status) -> Option<&AttemptReport> {
+    let asked_on = |report: &&AttemptReport| matches!(report.state, AttemptState::Unconfirmed | AttemptState::Lost);
+    status.attempt.as_ref().or_else(|| status.last_attempts.first().filter(asked_on))
 }
 
 /// What became of an unusable journal.
@@ -258,4 +264,45 @@ pub(super) fn render_end(report: &AttemptReport, status: &Status) -> String {
     lines.push(format!("attempt `{}`: {}{}", report.attempt, report.state.word(), absence.unwrap_or_default()));
     lines.push(running_line(Some(status)));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AttemptReport, AttemptState, Status, unfinished};
+    use dcos_core::PackageSet;
+    use jiff::Timestamp;
+
+    fn ended(state: AttemptState) -> Status {
+        let report = AttemptReport {
+            attempt: "a1".to_owned(),
+            state,
+            detail: String::new(),
+            set: PackageSet::default(),
+            generation: None,
+            previous_generation: None,
+            started_at: Timestamp::UNIX_EPOCH,
+            changed_at: Timestamp::UNIX_EPOCH,
+            checks: vec![],
+            absence_ms: None,
+            log: vec![],
+        };
+        Status {
+            node: "127.0.0.1:5051".to_owned(),
+            running: None,
+            active_generation: None,
+            attempt: None,
+            last_attempts: vec![report],
+            problem: None,
+        }
+    }
+
+    #[test]
+    fn what_has_ended_and_is_asked_on_needs_a_helper() {
+        for state in [AttemptState::Unconfirmed, AttemptState::Lost] {
+            assert!(unfinished(&ended(state)).is_some(), "{state:?}");
+        }
+        for state in [AttemptState::Confirmed, AttemptState::RolledBack, AttemptState::Cancelled] {
+            assert!(unfinished(&ended(state)).is_none(), "{state:?}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use dcos_core::{ExitCode, Problem};
 use dcos_restart::supervisor::systemd::{self, units as of_node};
-use dcos_restart::worker;
+use dcos_restart::{journal, kick, worker};
 use serde::Serialize;
 
 use super::args;
@@ -53,12 +53,16 @@ fn install(place: &Place, directory: &std::path::Path) -> Result<(), Problem> {
     if directory == std::path::Path::new(of_node::DIRECTORY) { of_node::enable(&place.node) } else { Ok(()) }
 }
 
-/// Brings the units in place and has systemd start Mesos, if there is one to start.
+/// Brings the units in place and has systemd start Mesos, if there is one to start, and a worker, if there may be
+/// something for it to go on with.
 pub(super) fn start(format: Format, place: &Place, no_wait: bool) -> Result<ExitCode, Problem> {
     install(place, std::path::Path::new(of_node::DIRECTORY))?;
-    if place.store.active()?.is_some() {
-        of_node::start(&place.node)?;
+    let started = place.store.active()?.map_or(Ok(()), |_| of_node::start(&place.node));
+    // Also where systemd can't start Mesos: the attempt that left it so is what mends it. A worker with nothing to do ends.
+    if place.store.read_state(journal::NAME)?.is_some() {
+        kick::kick(&*place.store, &place.node, &place.node_file)?;
     }
+    started?;
     if no_wait { Ok(ExitCode::Done) } else { start::answers(format, place) }
 }
 

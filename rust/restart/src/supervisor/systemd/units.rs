@@ -113,7 +113,9 @@ LimitNOFILE=131072
 WantedBy=multi-user.target
 "
     );
-    let always = "Restart=on-failure\nRestartSec=100ms\nOOMScoreAdjust=-900\n";
+    // An attempt must not stand still because somebody has ended the helper politely; `systemctl stop` still does.
+    let always = "Restart=on-failure\nRestartForceExitStatus=SIGTERM SIGINT SIGHUP SIGPIPE\nRestartSec=100ms\n\
+                  OOMScoreAdjust=-900\n";
     let unless_busy = "StartLimitIntervalSec=0\n";
     let helper_unit = format!(
         "{made}\
@@ -342,6 +344,10 @@ mod tests {
         for (unit, verb) in [(helper, "start --foreground"), (resume, "resume --boot"), (watch, "watch --boot")] {
             let line = format!("{program} {verb}");
             assert!(unit.text.lines().any(|found| found == line), "{line}\n{}", unit.text);
+        }
+        for unit in [helper, watch] {
+            let line = "\nRestartForceExitStatus=SIGTERM SIGINT SIGHUP SIGPIPE\n";
+            assert!(unit.text.contains(line), "whatever ends it: {}", unit.text);
         }
         assert!(resume.text.contains("\nBefore=dcos-mesos-agent.service\n"));
         assert!(!mesos.text.lines().any(|line| line.starts_with("Wants=") && line.contains("resume")));
