@@ -29,6 +29,9 @@ const COUNTER: &str = "outbox-sequence.json";
 const PATH: &str = "/deploy/status";
 const PROTOCOL: u32 = 1;
 
+/// The format of the letters and of their counter.
+const FORMAT: u32 = 1;
+
 /// What a deploy module answers about an attempt that is none of its own.
 const STRANGER: &str = "urn:dcos-bits:no-such-attempt";
 
@@ -76,18 +79,13 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Opens the outbox and starts to send what is in it.
+    /// Opens the outbox and starts to send what is in it. Nothing that is wrong with its files keeps it from that: pings
+    /// only hasten polls, and whoever opens it is who starts Mesos.
     ///
     /// # Errors
-    /// If the store can't be read or written, or no thread can be had.
+    /// If no thread can be had.
     pub fn open(store: Arc<dyn NodeStore>, node: &NodeConfig) -> Result<Self, Problem> {
-        let mut counter: Counter = records::read(&*store, COUNTER)?.unwrap_or_default();
-        // A ping may have been written and its number not: numbers are never used twice.
-        let newest = letters(&*store)?.last().map_or(0, |(sequence, _)| *sequence);
-        if newest > counter.sequence {
-            counter = Counter { format: 1, sequence: newest, last: counter.last };
-            records::write(&*store, COUNTER, &counter)?;
-        }
+        let counter = counted(&*store);
         let (post, posted) = channel();
         let courier = Courier { store, node: node.clone(), counter, posted };
         std::thread::Builder::new()
@@ -102,6 +100,37 @@ impl Outbox {
         // The thread ends only with the outbox, or for want of an HTTP client, which it has complained about.
         let _ = self.post.send((report.clone(), report_to.map(str::to_owned)));
     }
+}
+
+/// How far the counting went. A ping may have been written and its number not, or the counter can't be read: numbers of
+/// letters that are still there are never used twice.
+fn counted(store: &dyn NodeStore) -> Counter {
+    let read = records::read(store, COUNTER).and_then(|counter: Option<Counter>| match counter {
+        Some(Counter { format, .. }) if format != FORMAT => {
+            let detail = format!("`state/{COUNTER}` has format {format}; this release reads format {FORMAT}");
+            Err(Problem::new(ExitCode::Unexpected, "unreadable-state", detail))
+        }
+        counter => Ok(counter.unwrap_or_default()),
+    });
+    let mut counter = read.unwrap_or_else(|problem| {
+        tracing::warn!(problem = problem.detail, "pings are counted from the newest one that is unsent");
+        Counter::default()
+    });
+    let newest = match letters(store) {
+        Ok(letters) => letters.last().map_or(0, |(sequence, _)| *sequence),
+        Err(problem) => {
+            tracing::warn!(problem = problem.detail, "can't look for unsent pings");
+            0
+        }
+    };
+    if newest > counter.sequence {
+        counter = Counter { format: FORMAT, sequence: newest, last: counter.last };
+        // A full disk: the next ping that can be written brings its number with it.
+        if let Err(problem) = records::write(store, COUNTER, &counter) {
+            tracing::warn!(problem = problem.detail, "can't write down yet how far pings are counted");
+        }
+    }
+    counter
 }
 
 fn letters(store: &dyn NodeStore) -> Result<Vec<(u64, String)>, Problem> {
@@ -185,8 +214,8 @@ impl Courier {
             time: report.changed_at,
             status_port: crate::lost::port(),
         };
-        let letter = Letter { format: 1, report_to, ping };
-        let counter = Counter { format: 1, sequence, last: Some(what) };
+        let letter = Letter { format: FORMAT, report_to, ping };
+        let counter = Counter { format: FORMAT, sequence, last: Some(what) };
         let written = records::write(&*self.store, &format!("{DIRECTORY}/{sequence:010}.json"), &letter)
             .and_then(|()| records::write(&*self.store, COUNTER, &counter));
         match written {

@@ -166,3 +166,43 @@ fn nothing_goes_where_the_configuration_does_not_point() {
     assert!(at_stranger.try_recv().is_err());
     assert_eq!(world.list_state("outbox").unwrap().len(), 1, "it is kept until somebody acknowledges it");
 }
+
+/// An unsent ping with this number, as an earlier helper left it.
+fn leave_letter(world: &Shared, sequence: u64) {
+    let outbox = Outbox::open(Arc::new(world.clone()), &configured(&["http://127.0.0.1:1"], &[], None)).unwrap();
+    outbox.note(&report(AttemptState::Staged), None);
+    wait_until("it is written", || world.get().documents.contains_key("outbox/0000000001.json"));
+    drop(outbox);
+    let mut world = world.get();
+    let letter = world.documents.remove("outbox/0000000001.json").unwrap();
+    let letter = String::from_utf8(letter).unwrap().replace("\"sequence\": 1", &format!("\"sequence\": {sequence}"));
+    world.documents.insert(format!("outbox/{sequence:010}.json"), letter.into_bytes());
+}
+
+/// The numbers that a master is told, once a new ping is handed over.
+fn told_with_one_more(world: &Shared) -> Vec<u64> {
+    let (origin, seen) = serve(acknowledge);
+    let outbox = Outbox::open(Arc::new(world.clone()), &configured(&[&origin], &[], None)).unwrap();
+    world.get().disk_full = false;
+    outbox.note(&report(AttemptState::Stopping), None);
+    (0..2).map(|_| seen.recv_timeout(SOON).unwrap().1.sequence).collect()
+}
+
+#[test]
+fn a_full_disk_keeps_no_helper_from_its_work() {
+    let world = world();
+    leave_letter(&world, 7);
+    dcos_restart::records::reserve(&world).unwrap();
+    world.get().disk_full = true;
+    assert_eq!(told_with_one_more(&world), [7, 8]);
+}
+
+#[test]
+fn a_counter_that_can_not_be_read_counts_as_the_newest_letter() {
+    for counter in ["{\"format\": 1, \"sequ", "{\"format\": 2, \"sequence\": 90, \"last\": null}", "{\"later\": 1}"] {
+        let world = world();
+        leave_letter(&world, 7);
+        world.get().documents.insert("outbox-sequence.json".to_owned(), counter.as_bytes().to_vec());
+        assert_eq!(told_with_one_more(&world), [7, 8], "{counter}");
+    }
+}
