@@ -22,8 +22,6 @@ const SNAPSHOT_LIFE: Duration = Duration::from_millis(600);
 pub struct HttpProber {
     http: Http,
     node: NodeConfig,
-    /// Who we are to our own Mesos, where it asks for names.
-    own: Option<Credential>,
     snapshot: Option<(Instant, Asked)>,
 }
 
@@ -33,11 +31,17 @@ impl HttpProber {
     /// # Errors
     /// If no HTTP client can be made.
     pub fn new(node: &NodeConfig) -> Result<Self, Silence> {
-        Ok(Self { http: Http::new(DEADLINE)?, node: node.clone(), own: credential(node), snapshot: None })
+        Ok(Self { http: Http::new(DEADLINE)?, node: node.clone(), snapshot: None })
+    }
+
+    /// Who we are to our own Mesos, where it asks for names. Read for each question: a helper outlives its node's secrets,
+    /// and the Mesos that it has just started knows the new ones only.
+    fn who(&self) -> Option<Credential> {
+        credential(&self.node)
     }
 
     fn own(&self, path: &str) -> Asked {
-        self.http.get(&format!("{}{path}", self.node.origin()), self.own.as_ref())
+        self.http.get(&format!("{}{path}", self.node.origin()), self.who().as_ref())
     }
 
     fn metrics(&mut self) -> Asked {
@@ -103,7 +107,7 @@ impl Prober for HttpProber {
                 let health = self.http.post(
                     &format!("{}/master/api/v1", self.node.origin()),
                     &json!({"type": "GET_HEALTH"}),
-                    self.own.as_ref(),
+                    self.who().as_ref(),
                 );
                 judge::leading(&metrics, &health, &self.own("/master/slaves"), self.node.mesos.zk.is_none())
             }

@@ -11,6 +11,7 @@
 mod journals;
 mod outbox;
 mod phases;
+mod probe;
 mod service;
 mod walk;
 mod world;
