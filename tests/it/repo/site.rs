@@ -76,15 +76,16 @@ fn configs_are_published_to_a_signed_site_repository() {
     machine.write_node(&format!("[repositories.release]\nurl = \"{}\"\n", release.url));
     machine.pkg(&["fetch", MESOS, BITS, &config]).expect(0);
 
-    // The master knows one agent, and the agent says what its config was made from.
+    // The master knows one agent, and passes on what the agent says its config was made from.
     let master = Master::start();
     let node = json!({"node": "127.0.0.1:5051", "url": master.url, "role": "agent", "group": "agents",
         "registered": true, "set": [MESOS, BITS, config], "drift": false, "reachable": true});
     master.answer("/deploy/nodes", json!({"nodes": [node]}));
-    master.answer("/pkg/available", machine.pkg(&["available", "--json"]).expect(0).json());
+    let on_agent = |path: &str| format!("/deploy/nodes/127.0.0.1:5051{path}");
+    master.answer(&on_agent("/pkg/available"), machine.pkg(&["available", "--json"]).expect(0).json());
     for id in [MESOS, BITS, &config] {
         let detail = machine.pkg(&["show", id, "--json"]).expect(0).json();
-        master.answer(&format!("/pkg/packages/{id}"), detail);
+        master.answer(&on_agent(&format!("/pkg/packages/{id}")), detail);
     }
 
     let paths = ["site", "keys"].map(|name| machine.path(name));
