@@ -49,9 +49,10 @@ struct Revoked {
 pub(crate) struct Revocations(BTreeMap<String, BTreeSet<PackageId>>);
 
 impl Revocations {
-    /// The repository that revoked a package of that kind; `None` if none has.
-    pub(crate) fn of(&self, id: &PackageId, kind: Kind) -> Option<&str> {
-        let counts = |repository: &str| repository != SITE || kind.is_for_sites();
+    /// The repository that revoked a package of that kind; `None` if none has. About what came from a site's repository
+    /// (`from_site`) its word counts, whatever kind it turned out to be of.
+    pub(crate) fn of(&self, id: &PackageId, kind: Kind, from_site: bool) -> Option<&str> {
+        let counts = |repository: &str| repository != SITE || kind.is_for_sites() || from_site;
         let found = self.0.iter().find(|(repository, ids)| counts(repository) && ids.contains(id));
         found.map(|(repository, _)| repository.as_str())
     }
@@ -200,11 +201,12 @@ mod tests {
         store.record_revoked("release", [&id("b--1")]).unwrap();
         store.record_revoked("site", [&id("mesos--1.11.0"), &id("conf--1")]).unwrap();
         let revocations = store.revocations().unwrap();
-        let by = |text: &str, kind| revocations.of(&id(text), kind);
+        let by = |text: &str, kind| revocations.of(&id(text), kind, false);
         assert_eq!(by("a--1", Kind::Module), Some("release"));
         assert_eq!(by("a--2", Kind::Module), None);
         assert_eq!(by("conf--1", Kind::MesosConfig), Some("site"));
         assert_eq!(by("mesos--1.11.0", Kind::Mesos), None);
+        assert_eq!(revocations.of(&id("mesos--1.11.0"), Kind::Mesos, true), Some("site"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dcos_core::formats::{self, Formats};
+use dcos_core::node::RepositoryFacts;
 use dcos_core::role::{Kind, Role};
 use dcos_core::validate::{AgentFacts, LeftBy, LibraryFacts, LocalFacts, PackageFacts, SELF, SetFacts};
 use dcos_core::{PackageId, PackageSet, Problem};
@@ -34,13 +35,25 @@ pub(crate) fn gather(store: &Store, set: &PackageSet) -> Result<SetFacts, StoreE
     probe(store, &mut found);
     let revocations = store.revocations()?;
     let packages = found.into_iter().map(|(id, local)| {
+        let from_site = local.as_ref().is_some_and(|(_, manifest)| is_from_site(store, &manifest.origin));
         let local = local.map(|(local, _)| local);
         // Of what is not here nobody knows the kind; the word of the release repository counts for all of them.
         let kind = local.as_ref().map_or(Kind::Mesos, |local| local.pkginfo.kind);
-        let revoked = revocations.of(&id, kind).map(str::to_owned);
+        let revoked = revocations.of(&id, kind, from_site).map(str::to_owned);
         PackageFacts { id, local, revoked }
     });
     Ok(SetFacts { packages: packages.collect() })
+}
+
+/// Whether a package came from the site's repository, as it is configured now. Where one repository lies below the other,
+/// the longer address tells.
+fn is_from_site(store: &Store, origin: &str) -> bool {
+    let Some(node) = store.node() else { return false };
+    let below = |repository: &Option<RepositoryFacts>| {
+        let base = repository.as_ref()?.url.trim_end_matches('/');
+        origin.strip_prefix(base)?.starts_with('/').then_some(base.len())
+    };
+    below(&node.config.repositories.site) > below(&node.config.repositories.release)
 }
 
 type Found = (PackageId, Option<(LocalFacts, Manifest)>);

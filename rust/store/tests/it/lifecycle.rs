@@ -5,12 +5,13 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
 use dcos_core::attempt::AttemptState;
+use dcos_core::node::NodeConfig;
 use dcos_core::ports::NodeStore;
 use dcos_core::{PackageSet, Problem, Sha256};
-use dcos_store::{Activation, Expected, Store, StoreError};
+use dcos_store::{Activation, Expected, NodeContext, Store, StoreError};
 use jiff::Timestamp;
 
-use crate::fixture::{Node, check_invariants, set, walk};
+use crate::fixture::{NODE_FILE, Node, check_invariants, set, walk};
 
 const PLAIN: &str = r#""kind":"plain""#;
 
@@ -191,6 +192,31 @@ fn what_was_revoked_is_not_entered_but_may_be_in_use_and_gone_back_to() {
     assert!(matches!(activate(&old), Err(StoreError::InvalidSet(_))));
     let locked = store.lock("test").unwrap();
     assert_eq!(store.rollback(&locked, &Activation::default()).unwrap().number, 1);
+}
+
+#[test]
+fn a_site_revokes_what_came_from_it_whatever_it_is() {
+    let node = Node::new();
+    let repositories =
+        "[repositories.release]\nurl = \"http://10.0.0.1/\"\n[repositories.site]\nurl = \"http://10.0.0.1/site\"\n";
+    let config = NodeConfig::parse(&format!("{NODE_FILE}{repositories}")).unwrap();
+    let store = Store::open(node.root(), Some(NodeContext { config, file: "/etc/dcos/node.toml".into() })).unwrap();
+    for (id, origin, revoked) in [
+        ("mesos--1.11.0", "http://10.0.0.1/packages/mesos/mesos--1.11.0.tar.zst", false),
+        ("mesos--1.11.1", "http://10.0.0.1/site/packages/mesos/mesos--1.11.1.tar.zst", true),
+        ("mesos--1.11.2", "/root/mesos--1.11.2.tar.zst", false),
+    ] {
+        let version = id.split_once("--").unwrap().1;
+        let pkginfo = format!(r#""kind":"mesos","mesos":{{"version":"{version}"}}"#);
+        let archive = node.archive(id, &pkginfo, &[("bin/mesos-agent!", ""), ("lib/libmesos.so", "")]);
+        let expected = Expected { origin: origin.to_owned(), ..Expected::default() };
+        let staged = store.receive(fs::File::open(archive).unwrap(), &expected).unwrap();
+        store.commit(&store.lock("test").unwrap(), staged).unwrap();
+        store.record_revoked("site", [&id.parse().unwrap()]).unwrap();
+        let report = store.validate(&[id.parse().unwrap()].into_iter().collect()).unwrap();
+        let codes: Vec<&str> = report.problems.iter().map(|problem| problem.code.as_str()).collect();
+        assert_eq!(codes.contains(&"revoked"), revoked, "{id}: {codes:?}");
+    }
 }
 
 #[test]
