@@ -127,6 +127,11 @@ pub async fn fetch(
 /// One problem for packages that could not be brought, out of `all`; `None` if every one was. The first one's kind and
 /// sentence count, and each package's own is a finding where there are several.
 pub fn summary(all: usize, failed: Vec<(PackageId, Problem)>) -> Option<Problem> {
+    summary_of(all, failed, "fetched")
+}
+
+/// The same of packages that could not be `done`: `fetched`, `repaired`.
+pub fn summary_of(all: usize, failed: Vec<(PackageId, Problem)>, done: &str) -> Option<Problem> {
     let findings = failed.iter().map(|(id, problem)| Finding {
         code: problem.name().to_owned(),
         packages: vec![id.clone()],
@@ -136,7 +141,7 @@ pub fn summary(all: usize, failed: Vec<(PackageId, Problem)>) -> Option<Problem>
     let findings: Vec<Finding> = findings.collect();
     let (_, mut first) = failed.into_iter().next()?;
     if findings.len() > 1 {
-        first.detail = format!("{} of {all} packages could not be fetched", findings.len());
+        first.detail = format!("{} of {all} packages could not be {done}", findings.len());
         first.hints.clear();
         first.problems = findings;
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dcos_core::{ExitCode, PackageId, Problem};
+use dcos_store::StoreError;
 use serde::Serialize;
 
 use super::fetch::runtime;
@@ -24,17 +25,33 @@ pub(super) fn run(format: Format, place: Place, ids: Vec<PackageId>) -> Result<E
     let store = Arc::new(place.store);
     let runtime = runtime()?;
     let progress = progress::new(format == Format::Json);
-    let mut all = Vec::new();
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    let all = ids.len();
     for id in ids {
-        // Nothing is fetched for a package that is well.
-        let well = store.verify(&id).map_err(not_here)?.ok;
-        let repaired = match well {
-            true => Vec::new(),
-            false => runtime.block_on(dcos_repo::repair(&store, &repositories, &id, &progress))?,
+        let repaired = match store.verify(&id) {
+            // Nothing is fetched for a package that is well.
+            Ok(report) if report.ok => Ok(Vec::new()),
+            Err(error @ StoreError::NotLocal(_)) => Err(not_here(error)),
+            // One that can't even be looked at is fetched again all the same.
+            Ok(_) | Err(_) => {
+                runtime.block_on(dcos_repo::repair(&store, &repositories, &id, &progress)).map_err(Problem::from)
+            }
         };
-        all.push(Repaired { id, repaired });
+        match repaired {
+            Ok(repaired) => done.push(Repaired { id, repaired }),
+            Err(problem) => failed.push((id, problem)),
+        }
     }
-    format.print(&all, |all| {
+    // What could be repaired is. With `--json` the one document is the problem, if there is one.
+    let problem = dcos_repo::fetch::summary_of(all, failed, "repaired");
+    if problem.is_none() || format == Format::Text {
+        print_done(format, &done);
+    }
+    problem.map_or(Ok(ExitCode::Done), Err)
+}
+
+fn print_done(format: Format, done: &Vec<Repaired>) {
+    format.print(done, |all| {
         let line = |package: &Repaired| match package.repaired.is_empty() {
             true => format!("{} is as it was added\n", package.id),
             false => {
@@ -44,5 +61,4 @@ pub(super) fn run(format: Format, place: Place, ids: Vec<PackageId>) -> Result<E
         };
         all.iter().map(line).collect()
     });
-    Ok(ExitCode::Done)
 }
