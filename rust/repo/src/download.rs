@@ -25,8 +25,8 @@ const MAX_UNSTATED_BYTES: u64 = 16 << 30;
 /// How rustls begins to say that it does not believe a certificate; its error's type is that of no crate that we name.
 const BAD_CERTIFICATE: &str = "invalid peer certificate";
 
-/// An attempt that brought less than this that was not here yet does not make us more patient: a server that hands out a byte at a time and
-/// hangs up would be asked for ever.
+/// An attempt that brought less than this of what was not here yet does not make us more patient: a server that hands
+/// out a byte at a time and hangs up would be asked for ever, as would one that always ends at the same place.
 const WORTH_ANOTHER_TRY: u64 = 64 << 10;
 
 /// Where an archive is to be had.

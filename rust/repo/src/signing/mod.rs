@@ -5,8 +5,9 @@
 //! belongs together. The plain index is written along for readers without a root of trust. It is not read back: what is
 //! signed next is what was signed before and what the operator adds, never what the web server's folder says.
 //!
-//! Keys are the operator's, outside that folder ([`keys`]), and so is the root that says whose signatures count ([`roots`]). How long each role lasts says how long somebody who holds
-//! back news can do so unnoticed (timestamp), and how often an operator must come with the keys (root, targets).
+//! Keys are the operator's, outside that folder ([`keys`]), and so is the root that says whose signatures count
+//! ([`roots`]). How long each role lasts says how long somebody who holds back news can do so unnoticed (timestamp), and
+//! how often an operator must come with the keys (root, targets).
 
 mod error;
 #[cfg(test)]
