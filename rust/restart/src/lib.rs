@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod before;
 pub mod clean;
 pub mod execute;
 pub mod guard;

@@ -15,6 +15,7 @@ use dcos_core::validate::{Finding, Report};
 use dcos_core::{ExitCode, PackageSet, Problem, Role, Sha256};
 use serde::{Deserialize, Serialize};
 
+use crate::before;
 use crate::clean;
 use crate::health::tasks::{Inhabitants, inhabitants};
 use crate::host::{self, Lock};
@@ -133,14 +134,20 @@ impl Restart {
         // Asking Mesos and looking into packages takes a while, and the lock is what a helper at work waits for.
         let looked = self.look(request)?;
         let _lock = self.lock()?;
-        let last = self.journal()?;
+        let mut last = self.journal()?;
+        // The helper may not have come to it yet, and what would replace it would forget it.
+        if let Some(cancelled) = &last
+            && let Some(before) = before::put_back(&*self.store, cancelled, &Moment::now())?
+        {
+            last = Some(before);
+        }
         let (active, term) = (self.store.active()?, records::term(&*self.store)?);
         let (plan, refusals) = self.weigh(request, &looked, last.as_ref(), active.as_ref(), term)?;
         if let Some(refusal) = refusals.into_iter().next() {
             return Err(refusal.into());
         }
         // The helper may not have come to it: the journal that is about to be replaced must leave its report.
-        if let Some(last) = last.filter(|last| !last.closed) {
+        if let Some(last) = last.as_ref().filter(|last| !last.closed) {
             records::keep_report(&*self.store, &last.report())?;
         }
         if request.term > term {
@@ -148,6 +155,7 @@ impl Restart {
         }
         let planned = self.planned(request, active.map(|active| active.number));
         records::reserve(&*self.store)?;
+        before::keep(&*self.store, &planned.attempt, last.as_ref())?;
         planned.write(&*self.store)?;
         let staged = self.stage(&planned);
         let (ticket, journal) = match staged {

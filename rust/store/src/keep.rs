@@ -18,7 +18,7 @@ use crate::store::{GENERATIONS, HELPER, PACKAGES, STATE, Store};
 const JOURNAL: &str = "journal.json";
 
 /// Documents below `state/` that name sets which somebody is about to use, and directories of such.
-const NAMING: [&str; 4] = [JOURNAL, "desired.json", "mesos.json", "jobs"];
+const NAMING: [&str; 5] = [JOURNAL, "journal-before.json", "desired.json", "mesos.json", "jobs"];
 
 /// What must stay, each with the reason in words that complete "it must stay: …".
 #[derive(Debug, Default)]

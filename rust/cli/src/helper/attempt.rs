@@ -9,7 +9,7 @@ use dcos_repo::backoff::Retry;
 use dcos_restart::execute::exit_code;
 use dcos_restart::host::Lock;
 use dcos_restart::journal::{self, Journal};
-use dcos_restart::{Begun, Plan, Request, Status, kick};
+use dcos_restart::{Begun, Plan, Request, Status, before, kick};
 use dcos_store::Store;
 use serde::Serialize;
 
@@ -111,7 +111,8 @@ pub(super) fn status(format: Format, place: &Place) -> Result<ExitCode, Problem>
 /// Makes sure that somebody goes on with what the journal names.
 pub(super) fn resume(format: Format, place: &Place) -> Result<ExitCode, Problem> {
     let status = usable(place.restart().status()?)?;
-    if unfinished(&status).is_some() || status.running.is_none() {
+    let replaced = place.store.read_state(before::NAME)?.is_some();
+    if unfinished(&status).is_some() || replaced || status.running.is_none() {
         kick::kick(&*place.store, &place.node, &place.node_file)?;
     }
     format.print(&status, |status| match unfinished(status) {

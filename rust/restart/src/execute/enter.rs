@@ -6,6 +6,7 @@ use dcos_core::attempt::Answer;
 use dcos_core::{ExitCode, Problem};
 
 use super::{Turn, Walker};
+use crate::before;
 use crate::host::{Lock, state_directory};
 use crate::journal::Journal;
 use crate::phase::{Action, Event, Phase};
@@ -84,6 +85,19 @@ impl<S: Supervisor> Walker<S> {
         Ok(Turn::Again)
     }
 
+    /// Goes on with what an attempt has replaced that was cancelled, if the node was not done with that.
+    pub(super) fn put_back(&self, seen: &Journal) -> Result<Turn, Problem> {
+        let store = &*self.parts.store;
+        if before::replaced_by(store, seen)?.is_none() {
+            return Ok(Turn::Idle);
+        }
+        let _lock = self.lock()?;
+        let Some(cancelled) = self.unmoved(seen)? else { return Ok(Turn::Again) };
+        let put_back = || before::put_back(store, &cancelled, &self.parts.ticks.now());
+        put_back().or_else(|problem| if records::release_reserve(store) { put_back() } else { Err(problem) })?;
+        Ok(Turn::Again)
+    }
+
     /// Writes what was learnt without moving on, if an answer has changed.
     pub(super) fn refresh(&self, seen: &Journal, updated: &Journal) -> Result<(), Problem> {
         let answers = |journal: &Journal| -> Vec<(String, Answer)> {
@@ -127,7 +141,8 @@ impl<S: Supervisor> Walker<S> {
     /// Keeps what remains of an ended attempt, then notes that this is done.
     fn close(&self, journal: &Journal) -> Result<(), Problem> {
         let store = &*self.parts.store;
-        if journal.phase != Phase::Lost {
+        // What is not done with may still need the room.
+        if journal.phase != Phase::Lost && before::replaced_by(store, journal)?.is_none() {
             records::release_reserve(store);
         }
         // A set that has answered checks has run, and its end was its own doing.
@@ -151,6 +166,12 @@ impl<S: Supervisor> Walker<S> {
         if let Some(mut current) = self.unmoved(journal)? {
             current.closed = true;
             current.write(store)?;
+            // It did go, so nothing comes back that it replaced.
+            if journal.phase != Phase::Cancelled
+                && let Err(problem) = before::forget(store)
+            {
+                tracing::warn!(problem = problem.detail, "`state/{}` is left over", before::NAME);
+            }
             if journal.phase == Phase::Confirmed {
                 self.collect_garbage();
             }

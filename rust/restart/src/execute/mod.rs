@@ -145,7 +145,7 @@ impl<S: Supervisor> Walker<S> {
             Phase::Lost => self.wait_for_retry(&journal),
             Phase::Confirmed | Phase::RolledBack | Phase::Cancelled => {
                 self.watch = None;
-                Ok(Turn::Idle)
+                self.put_back(&journal)
             }
         }
     }

@@ -12,6 +12,7 @@ mod journals;
 mod outbox;
 mod phases;
 mod probe;
+mod replaced;
 mod service;
 mod walk;
 mod world;

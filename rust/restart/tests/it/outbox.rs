@@ -97,14 +97,15 @@ const SOON: Duration = Duration::from_secs(20);
 fn pings_arrive_in_order_once_each_and_are_forgotten_when_acknowledged() {
     let (origin, seen) = serve(acknowledge);
     let world = world();
-    let outbox = Outbox::open(Arc::new(world.clone()), &configured(&[&origin], &[], None)).unwrap();
+    let node = configured(&[&origin], &[], None);
+    let outbox = Outbox::open(Arc::new(world.clone()), &node).unwrap();
     for state in [AttemptState::Staged, AttemptState::Staged, AttemptState::Stopping, AttemptState::Stopped] {
         outbox.note(&report(state), None);
     }
     let pings: Vec<_> = (0..3).map(|_| seen.recv_timeout(SOON).unwrap().1).collect();
     let told: Vec<_> = pings.iter().map(|ping| (ping.sequence, ping.state)).collect();
     assert_eq!(told, [(1, AttemptState::Staged), (2, AttemptState::Stopping), (3, AttemptState::Stopped)]);
-    assert_eq!(pings[0].node, "127.0.0.1:5050");
+    assert_eq!(pings[0].node, node.name());
     wait_until("the outbox gets empty", || world.list_state("outbox").unwrap().is_empty());
 }
 

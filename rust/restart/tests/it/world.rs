@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -93,10 +94,15 @@ pub(crate) fn set_of(generation: u64) -> PackageSet {
     set(&[if generation == OLD { "mesos--1.10.0" } else { "mesos--1.11.0" }, "c--1"])
 }
 
+/// A node with an address of its own: `begin` looks whether its port is free by listening on it for a moment, and so do the
+/// tests beside this one.
 pub(crate) fn node(root: &std::path::Path) -> NodeConfig {
+    static NODES: AtomicU32 = AtomicU32::new(0);
+    let number = NODES.fetch_add(1, Ordering::Relaxed);
+    let (high, middle, low) = (1 + std::process::id() % 250, 1 + number / 250 % 250, 1 + number % 250);
     let text = format!(
         "root = '{}'\nrole = 'master'\ngroup = 'm'\n[supervisor]\nkind = 'process'\n[health]\nhold = 5.0\n\
-         [mesos]\nip = '127.0.0.1'\nport = 5050\nwork_dir = '/nowhere'\n\
+         [mesos]\nip = '127.{high}.{middle}.{low}'\nport = 5050\nwork_dir = '/nowhere'\n\
          [deploy]\nmasters = ['http://127.0.0.1:5050']",
         root.display()
     );
@@ -168,6 +174,15 @@ impl Shared {
         world.ended = false;
     }
 
+    /// Mesos is started by who keeps it running, and no walker is asked.
+    pub(crate) fn start_by_itself(&self, generation: u64) {
+        let mut world = self.get();
+        world.process = Some(Process { generation, started_ms: world.ms, pid: world.next_pid });
+        world.next_pid += 1;
+        world.ended = false;
+        world.started_in = Some(world.boot);
+    }
+
     /// The generation that runs.
     pub(crate) fn running(&self) -> Option<u64> {
         let mut world = self.get();
@@ -227,8 +242,7 @@ impl Shared {
     /// Answers whether it was killed.
     pub(crate) fn walk(&self, node: &NodeConfig, fuel: Option<(u32, bool)>, limit_ms: u64) -> bool {
         let until = self.get().ms + limit_ms;
-        self.get().fuel = fuel;
-        let walked = catch_unwind(AssertUnwindSafe(|| {
+        self.until_killed(fuel, || {
             let mut walker = self.walker(node);
             let mut stuck = 0;
             while self.get().ms < until {
@@ -245,9 +259,15 @@ impl Shared {
                     Err(_) => walker.parts.supervisor.wait(Duration::from_secs(1)),
                 }
             }
-        }));
+        })
+    }
+
+    /// Does something that is killed after `fuel` effects. Answers whether it was.
+    pub(crate) fn until_killed(&self, fuel: Option<(u32, bool)>, act: impl FnOnce()) -> bool {
+        self.get().fuel = fuel;
+        let acted = catch_unwind(AssertUnwindSafe(act));
         self.get().fuel = None;
-        match walked {
+        match acted {
             Ok(()) => false,
             Err(panic) if panic.is::<Killed>() => true,
             Err(panic) => resume_unwind(panic),
