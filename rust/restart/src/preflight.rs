@@ -111,7 +111,8 @@ pub fn judge(machine: &Machine) -> Vec<Finding> {
     match &machine.port {
         Port::Free | Port::Ours => {}
         Port::Taken(address) => {
-            find("port-taken", format!("somebody else listens on {address}"), "`ss -ltnp` shows who");
+            let hint = "`ss -ltnp` shows who; `systemctl disable --now dcos-node` if it is that";
+            find("port-taken", format!("somebody else listens on {address}"), hint);
         }
         Port::Wrong(address, why) => {
             find(

@@ -16,6 +16,9 @@ pub(super) const NEW: &str = "1.11.0";
 /// The unit of Mesos.
 pub(super) const UNIT: &str = "dcos-mesos-agent.service";
 
+/// The unit of what answers on Mesos's address where none is.
+pub(super) const STAND_IN: &str = "dcos-node.service";
+
 /// A real master, and an agent's machine that is switched on. Both end with the test.
 pub(super) struct Machine {
     // In this order: the host is removed before the folder that it is kept in.
@@ -46,9 +49,21 @@ impl Machine {
         machine.host.boot();
         machine.add_packages();
         machine.pkg("activate", &machine.set(OLD)).expect(0);
+        machine.start_stand_in();
         machine.helper(&["start"]).expect(0);
         until("the agent is registered", 30, || machine.agent_id());
         machine
+    }
+
+    /// What answers where no Mesos is, as the Debian package brings it.
+    fn start_stand_in(&self) {
+        let unit =
+            std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/units").join(STAND_IN));
+        let unit = unit.unwrap().replace("/usr/bin/dcos-node", env!("CARGO_BIN_EXE_dcos-node"));
+        std::fs::write(self.host.shared().join(STAND_IN), unit).unwrap();
+        self.host.run(&["cp", &format!("/shared/{STAND_IN}"), "/etc/systemd/system"]).expect(0);
+        self.host.run(&["systemctl", "enable", "--now", STAND_IN]).expect(0);
+        until("it answers in place of Mesos", 30, || http::get(&format!("http://127.0.0.1:{}/pkg", self.port)));
     }
 
     fn add_packages(&self) {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::machine::{Machine, NEW, OLD, UNIT};
+use super::machine::{Machine, NEW, OLD, STAND_IN, UNIT};
 use crate::harness::framework::Framework;
 use crate::harness::until;
 
@@ -18,6 +18,12 @@ fn an_agent_under_systemd_is_upgraded_rolled_back_and_lost() {
     let agent = machine.agent_id();
     let framework = Framework::start(&format!("127.0.0.1:{}", machine.master_port), &[]);
     let task = framework.task().unwrap();
+
+    // Who answered before on that address is gone, and for good, whatever somebody enables.
+    assert_eq!(machine.property(STAND_IN, "ActiveState"), "inactive");
+    assert_eq!(machine.property(STAND_IN, "UnitFileState"), "disabled");
+    machine.host.run(&["systemctl", "enable", "--now", STAND_IN]).expect(0);
+    assert_eq!(machine.property(STAND_IN, "ConditionResult"), "no");
 
     // A set whose Mesos ends before systemd calls it started.
     let report = machine.restart(&["--json"], &machine.broken_set()).expect(6).json();
@@ -121,6 +127,7 @@ fn whole(machine: &Machine) {
     let status = machine.status();
     assert_eq!(status["running"]["generation"], status["active_generation"], "{status}");
     assert_eq!(machine.property(UNIT, "MainPID"), status["running"]["pid"].to_string());
+    assert_eq!(machine.property(STAND_IN, "ActiveState"), "inactive", "its address is Mesos's");
     let failed = machine.host.run(&["systemctl", "--failed", "--no-legend", "--plain"]).stdout;
     assert_eq!(failed, "", "no unit has failed");
 }

@@ -24,6 +24,9 @@ use super::command::{self, CommandError};
 /// Where an administrator's units are.
 pub const DIRECTORY: &str = "/etc/systemd/system";
 
+/// What answers on a node's address where no Mesos is; the Debian package has it.
+const STAND_IN: &str = "dcos-node.service";
+
 /// How long systemd may take to read all units again, or to change which of them start at a boot.
 const MANAGE_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -223,13 +226,20 @@ fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     file.parent().map_or(Ok(()), |directory| std::fs::File::open(directory)?.sync_all())
 }
 
-/// Has systemd start Mesos at every boot, and whoever goes on with an attempt that the boot interrupted.
+/// Has systemd start Mesos at every boot, and whoever goes on with an attempt that the boot interrupted. Who answered in
+/// its place until now is ended: two that want one address at a boot would leave it to chance who gets it.
 ///
 /// # Errors
 /// If systemd refuses.
 pub fn enable(node: &NodeConfig) -> Result<(), Problem> {
     let names = Names::of(node);
-    manage(&[&["enable", "--quiet"], names.enabled().as_slice()].concat())
+    manage(&[&["enable", "--quiet"], names.enabled().as_slice()].concat())?;
+    // Not by `Conflicts=`, which would also end Mesos when somebody starts the other one.
+    if ["is-enabled", "is-active"].iter().any(|question| manage(&[question, "--quiet", STAND_IN]).is_ok()) {
+        tracing::warn!("`{STAND_IN}` is ended and disabled: Mesos's modules answer from now on");
+        manage(&["disable", "--quiet", "--now", STAND_IN])?;
+    }
+    Ok(())
 }
 
 /// Has systemd start Mesos now. Comes back before it answers.
