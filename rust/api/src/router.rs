@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use crate::Principal;
 use crate::answer::{Failure, Said, ok, problem};
-use crate::authorization::Access;
+use crate::authorization::{Access, Needs};
 use crate::available::Available;
 use crate::backend::{DeployBackend, Leader, NodeBackend, ProvisionBackend};
 use crate::handlers::{deploy, pins, pkg, provision, restart};
@@ -213,14 +213,15 @@ async fn guard(State((app, route)): State<(App, &'static Route)>, request: Reque
     }
     let asked = (request.method().clone(), request.uri().path().to_owned());
     let begun = Instant::now();
-    // Strangers without a name could fill the record with nothing but refusals; the log has those.
-    let is_recorded = route.is_recorded() && (allowed.is_ok() || principal.0.is_some());
+    let was_allowed = allowed.is_ok() && route.needs != Needs::Nothing;
     let response = match allowed {
         Ok(()) => next.run(request).await,
         Err(refused) => Failure::from(refused).into_response(),
     };
     log(route, &principal, &asked, begun, &response);
-    if is_recorded {
+    // Strangers without a name could fill the record with nothing but refusals, also of what is open to everybody; the
+    // log has those.
+    if route.is_recorded() && (was_allowed || principal.0.is_some() || response.status().is_success()) {
         let entry = entry(principal, asked, &response);
         record(&app, entry).await;
     }
