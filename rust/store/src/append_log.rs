@@ -134,7 +134,8 @@ impl AppendLog {
     /// Replaces the whole log by these records, by a rename: after a crash it has the old ones or the new ones.
     ///
     /// # Errors
-    /// If a record has a line break, or the log can't be written; then it is as it was.
+    /// If a record has a line break, or the log can't be written; then it is as it was, or takes nothing more until it is
+    /// opened anew.
     pub fn compact<'a>(&mut self, records: impl IntoIterator<Item = &'a str>) -> Result<(), LogError> {
         let mut text = line(HEADER);
         for record in records {
@@ -143,7 +144,10 @@ impl AppendLog {
             }
             text.push_str(&line(record));
         }
-        self.directory.replace(&self.name, text.as_bytes())?;
+        self.directory.put(&self.name, text.as_bytes())?;
+        // From the rename on the open file is one without a name: what was appended to it would be lost.
+        self.broken = true;
+        self.directory.sync()?;
         self.file = self.directory.open_with(&self.name, OFlags::RDWR)?;
         self.length = text.len() as u64;
         self.broken = false;
