@@ -17,7 +17,7 @@ use crate::event::{Action, Answer, Event, Fetching, Now, Order, Outcome, ReplyTo
 use crate::plan::{Draft, Look, Observed, plan};
 use crate::registry::Demands;
 use crate::state::{Fact, State};
-use crate::{store, view};
+use crate::{orders, store, view};
 
 /// A question that is out.
 #[derive(Clone, Debug)]
@@ -120,7 +120,8 @@ impl Bench {
             Observed { node, url, role, attributes, alive: seen.alive, host: seen.node == "m0:5050", pinned, look }
         };
         let cluster: Vec<Observed> = self.nodes.iter().map(observed).collect();
-        plan(&request, &cluster)
+        let ended = orders::ended(&self.state);
+        plan(&request, &cluster).map(|draft| Draft { ended, ..draft })
     }
 
     pub(crate) fn create(&mut self, json: &str, targets: Targets) -> Result<Outcome, Problem> {

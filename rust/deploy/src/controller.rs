@@ -219,3 +219,7 @@ fn finish_step(rollouts: &mut BTreeMap<u64, Rollout>, desk: &mut Desk) -> Step {
 #[cfg(test)]
 #[path = "controller_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "meanwhile_tests.rs"]
+mod meanwhile_tests;

@@ -8,12 +8,13 @@ use dcos_api::types::deploy::{DeploymentCommand, Halt};
 use dcos_core::attempt::Ping;
 use dcos_core::resolve::Change;
 use dcos_core::{ExitCode, Problem};
+use jiff::Timestamp;
 
 use crate::desk::Desk;
 use crate::event::{Action, Keep, Now, Order, Outcome, ReplyTo};
 use crate::member::refusal;
 use crate::plan::Draft;
-use crate::state::{DEPLOYMENTS, Ending, Fact, Header, Member, Paused, Phase, Rollout, Stage, Stop, Work};
+use crate::state::{DEPLOYMENTS, Ending, Fact, Header, Member, Paused, Phase, Rollout, Stage, State, Stop, Work};
 use crate::{chores, ending, pins, rollback, rollout};
 
 type Rollouts = BTreeMap<u64, Rollout>;
@@ -51,6 +52,14 @@ fn name(by: Option<&str>) -> &str {
 /// The unfinished deployment that has a node in common with these, if there is one.
 fn in_the_way<'a>(rollouts: &'a Rollouts, nodes: &BTreeSet<&str>, except: u64) -> Option<(&'a Rollout, &'a str)> {
     let others = rollouts.values().filter(|other| !other.is_over() && other.header.number != except);
+    member_among(others, nodes)
+}
+
+/// The first of these deployments that gives one of these nodes a turn.
+fn member_among<'a>(
+    others: impl Iterator<Item = &'a Rollout>,
+    nodes: &BTreeSet<&str>,
+) -> Option<(&'a Rollout, &'a str)> {
     others
         .flat_map(|other| other.members.iter().map(move |member| (other, member)))
         .find(|(_, member)| member.stage != Stage::Skipped && nodes.contains(member.node.as_str()))
@@ -64,10 +73,34 @@ fn running(other: &Rollout, node: &str) -> Problem {
         .hint(format!("or end it: `dcos deploy abort {id}`"))
 }
 
+/// The deployments that are over, and when they ended: what a draft has to know before its nodes are asked.
+pub(crate) fn ended(state: &State) -> BTreeMap<u64, Timestamp> {
+    let over = state.rollouts.iter().filter(|(_, rollout)| rollout.is_over());
+    over.filter_map(|(number, rollout)| Some((*number, rollout.header.finished_at?))).collect()
+}
+
+/// The deployment that was under way on one of these nodes when they were asked for the draft, if there is one that is
+/// over by now. What the draft says they have may be what they had before their turn.
+fn ended_meanwhile<'a>(
+    rollouts: &'a Rollouts,
+    nodes: &BTreeSet<&str>,
+    draft: &Draft,
+) -> Option<(&'a Rollout, &'a str)> {
+    let known = |other: &Rollout| draft.ended.get(&other.header.number) == other.header.finished_at.as_ref();
+    let others = rollouts.values().filter(|other| other.is_over() && !known(other));
+    member_among(others, nodes)
+}
+
 fn create(rollouts: &mut Rollouts, desk: &mut Desk, draft: Draft, by: Option<&str>, now: Now) -> Result<u64, Problem> {
     let nodes = draft.nodes.iter().filter(|node| node.left.is_none()).map(|node| node.node.as_str()).collect();
     if let Some((other, node)) = in_the_way(rollouts, &nodes, 0) {
         return Err(running(other, node));
+    }
+    if let Some((other, node)) = ended_meanwhile(rollouts, &nodes, &draft) {
+        let text = format!("deployment `{}` ended on {node} while this one was planned", other.id());
+        return Err(
+            refusal(ExitCode::Conflict, "changed-meanwhile", text).hint("say it again: it is planned anew then")
+        );
     }
     // A pin may have been set since the plan was made.
     let meant = draft.nodes.iter().filter(|node| node.left.is_none());
@@ -261,13 +294,25 @@ fn retry(rollout: &mut Rollout, desk: &mut Desk, now: Now) -> Result<(), Problem
     };
     // Only what has a turn in a wave can have it again; the late ones of the plan never had one.
     let planned: BTreeSet<usize> = rollout.header.waves.iter().flatten().copied().collect();
-    let is_free = |member: &Member| desk.pinned(&member.node, &member.group).is_none();
-    let is_meant = |index: &usize| again(&rollout.members[*index]) && is_free(&rollout.members[*index]);
-    let indexes: Vec<usize> = planned.into_iter().filter(is_meant).collect();
-    if indexes.is_empty() {
+    let meant = planned.into_iter().filter(|index| again(&rollout.members[*index]));
+    let why = |index: usize| desk.pinned(&rollout.members[index].node, &rollout.members[index].group);
+    let (free, pinned): (Vec<_>, Vec<_>) = meant.map(|index| (index, why(index))).partition(|(_, why)| why.is_none());
+    if free.is_empty() {
         return Err(not_now(rollout, DeploymentCommand::Retry, "no node of it failed"));
     }
-    for index in indexes {
+    // Left where they are they would have a turn, or count for what became of them before.
+    for (index, why) in pinned {
+        let member = &rollout.members[index];
+        // One that waits on the way back still has the new set, and a rollback must find it.
+        let has_it = member.stage == Stage::Ready && member.back;
+        let (stage, why) = if has_it { (Stage::Settled, None) } else { (Stage::Skipped, why) };
+        desk.enter(rollout, index, stage, why.unwrap_or_default(), now);
+        let mut member = rollout.members.edit(index);
+        member.back = false;
+        member.late = false;
+        member.work = Work::default();
+    }
+    for (index, _) in free {
         let failed = rollout.members[index].stage.is_failure();
         desk.enter(rollout, index, Stage::Waiting, String::new(), now);
         let mut member = rollout.members.edit(index);

@@ -11,6 +11,7 @@ use dcos_api::types::deploy::{CreateDeployment, DeploymentPlan, PlannedNode, Str
 use dcos_core::resolve::{self, Change, Facts, Resolution};
 use dcos_core::validate::Finding;
 use dcos_core::{PackageId, PackageSet, PkgInfo, Role};
+use jiff::Timestamp;
 
 use crate::{registry, strategy};
 
@@ -65,6 +66,9 @@ pub struct Draft {
     pub master_waves: usize,
     /// Every node that is meant, and those that are left as they are.
     pub nodes: Vec<Planned>,
+    /// The deployments that were over before the nodes were asked, and when they ended. None of the others that are over
+    /// when this one begins may have had a turn on its nodes. By this and not by a clock: masters' clocks differ.
+    pub ended: BTreeMap<u64, Timestamp>,
 }
 
 /// A node of a draft.
@@ -187,7 +191,7 @@ pub fn plan(request: &CreateDeployment, cluster: &[Observed]) -> Result<Draft, V
         && request.targets.attributes.is_empty()
         && request.strategy.exclude.is_empty();
     let (change, strategy) = (request.change.clone(), request.strategy.clone());
-    Ok(Draft { change, strategy, whole_groups, waves, master_waves, nodes })
+    Ok(Draft { change, strategy, whole_groups, waves, master_waves, nodes, ended: BTreeMap::new() })
 }
 
 impl Left {

@@ -29,7 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::event::{Action, Event, Now, Order, Seen};
 use crate::plan::{Observed, plan};
 use crate::state::{Phase, State};
-use crate::view;
+use crate::{orders, view};
 use life::{Life, Log};
 use nodes::{Fate, Node};
 use random::Random;
@@ -251,6 +251,7 @@ impl World {
     fn asks_for(&mut self, request: &CreateDeployment) -> Result<(), String> {
         let cluster: Vec<Observed> = self.nodes.iter().map(|node| node.observed(&self.nodes[0].name)).collect();
         let mut draft = plan(request, &cluster).map_err(|findings| findings[0].code.clone())?;
+        draft.ended = self.leader.as_ref().and_then(Life::state).map(orders::ended).unwrap_or_default();
         // For the plan everything counts as local, so that no repository is needed here; it is fetched all the same.
         for node in draft.nodes.iter_mut().filter(|node| node.left.is_none()) {
             node.fetch = node.to.iter().filter(|id| !node.from.contains(id)).cloned().collect();

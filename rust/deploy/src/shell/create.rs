@@ -13,12 +13,15 @@ use super::handle::DeployHandle;
 use super::{Shared, because};
 use crate::inventory::Listed;
 use crate::plan::{Draft, Look, Observed, plan};
-use crate::{registry, view};
+use crate::{orders, registry, view};
 
 impl DeployHandle {
     /// Drafts a deployment.
     pub(super) async fn draft(&self, request: &CreateDeployment) -> Result<Draft, Problem> {
+        // Before the look: what ends while the nodes are asked may have changed those that have answered.
+        let ended = self.read(|state, _| orders::ended(state)).await?;
         let draft = plan(request, &self.look(&request.targets).await?).map_err(plan_refused)?;
+        let draft = Draft { ended, ..draft };
         if draft.nodes.iter().any(registry::goes_back) {
             let findings = registry::findings(&draft.nodes, &self.shared.inventory.demands().await);
             if !findings.is_empty() {

@@ -80,14 +80,22 @@ impl DeployHandle {
     /// Starts a deployment, or says what it would do.
     ///
     /// # Errors
-    /// `plan-refused` with every finding, `deployment-running` if another one is under way on the same nodes, or that
-    /// the controller can't act now.
+    /// `plan-refused` with every finding, `deployment-running` if another one is under way on the same nodes,
+    /// `changed-meanwhile` if one ended on them during the planning, twice, or that the controller can't act now.
     pub async fn create(&self, request: CreateDeployment, by: Option<String>) -> Result<Created, Problem> {
         let draft = self.draft(&request).await?;
         if request.dry_run {
             return Ok(Created::Plan(self.foreseen(draft).await));
         }
-        match self.order(Order::Create(Box::new(draft)), by).await? {
+        let outcome = match self.order(Order::Create(Box::new(draft)), by.clone()).await {
+            // Nobody has seen the plan that is too old: the change that was asked for is planned anew, once.
+            Err(problem) if problem.name() == "changed-meanwhile" => {
+                let draft = self.draft(&request).await?;
+                self.order(Order::Create(Box::new(draft)), by).await?
+            }
+            outcome => outcome?,
+        };
+        match outcome {
             Outcome::Deployment(number) => self.deployment(number).await.map(Created::Deployment),
             Outcome::Halted(_) | Outcome::Done => Err(gone()),
         }
