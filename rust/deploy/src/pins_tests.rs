@@ -117,3 +117,45 @@ fn chores_need_no_other_set() {
     let refused = bench.keep("{}").unwrap_err();
     assert_eq!(refused[0].code, "bad-strategy");
 }
+
+#[test]
+fn a_retry_starts_no_pinned_node_that_had_no_turn() {
+    let mut bench = Bench::restarting(0, 3, "{}");
+    bench.goes("a0:5051");
+    bench.command(Abort).unwrap();
+    bench.settles("a0:5051");
+    pin(&mut bench, node("a1:5051")).unwrap();
+    bench.command(Retry).unwrap();
+    bench.prepare();
+    assert_eq!(bench.open("Begin"), ["a2:5051"]);
+    let left_out = bench.node("a1:5051");
+    assert_eq!(left_out.state, NodeState::Skipped);
+    assert_eq!(left_out.detail, "it is pinned by alice: its disk is looked at");
+    bench.succeeds("a2:5051");
+    assert_eq!(bench.shown().state, DeploymentState::Done);
+    bench.list();
+    assert!(bench.catch_ups.is_empty(), "it was left out on purpose");
+}
+
+#[test]
+fn a_retry_is_not_ended_by_what_became_of_a_pinned_node_before() {
+    let mut bench = Bench::restarting(0, 2, "{}");
+    bench.falls_back("a0:5051");
+    pin(&mut bench, node("a0:5051")).unwrap();
+    bench.command(Retry).unwrap();
+    bench.prepare();
+    bench.succeeds("a1:5051");
+    assert_eq!(bench.shown().state, DeploymentState::Done);
+
+    let mut bench = Bench::restarting(0, 2, "{}");
+    ["a0:5051", "a1:5051"].into_iter().for_each(|node| bench.succeeds(node));
+    bench.command(Rollback).unwrap();
+    bench.goes("a1:5051");
+    bench.command(Abort).unwrap();
+    bench.settles("a1:5051");
+    pin(&mut bench, node("a0:5051")).unwrap();
+    bench.command(Retry).unwrap();
+    bench.prepare();
+    bench.succeeds("a1:5051");
+    assert_eq!(bench.shown().state, DeploymentState::Done, "nobody waits for the one that was on its way back");
+}

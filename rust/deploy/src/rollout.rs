@@ -123,7 +123,7 @@ fn is_missing(rollout: &Rollout, index: usize, desk: &Desk, now: Now) -> bool {
 /// Judges the fetching once it is over on every node.
 fn fetched(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
     let failed = refused(rollout);
-    let good = rollout.members.on(Shelf::Fetched).len() + rollout.members.on(Shelf::Ready).len();
+    let good = rollout.members.on(Shelf::Fetched).len();
     let share = usize::from(rollout.header.strategy.fetch_share);
     let settled = !rollout.members.on(Shelf::Settled).is_empty();
     let enough = good * 100 >= share * (good + failed.len()) && !failed.iter().any(|index| is_master(rollout, *index));
