@@ -404,3 +404,73 @@ fn masters_are_not_put_back_below_an_agent_that_was_caught_up() {
     let why = bench.refusal(Rollback);
     assert_eq!(why, "can't rollback deployment `d1`: deployment `d2` came after it on a1:5051");
 }
+
+#[test]
+fn a_rollback_that_was_aborted_can_be_ordered_again_for_the_rest() {
+    let mut bench = Bench::restarting(0, 3, "{}");
+    ["a0:5051", "a1:5051", "a2:5051"].into_iter().for_each(|node| bench.succeeds(node));
+    bench.command(Rollback).unwrap();
+    bench.goes("a2:5051");
+    bench.command(Abort).unwrap();
+    bench.settles("a2:5051");
+    bench.command(Rollback).unwrap();
+    for node in ["a1:5051", "a0:5051"] {
+        assert_eq!(bench.open("Begin"), [node]);
+        bench.succeeds(node);
+    }
+    assert_eq!(bench.shown().state, DeploymentState::RolledBack);
+}
+
+#[test]
+fn a_rollback_that_failed_can_be_ordered_again_masters_too() {
+    let mut bench = Bench::restarting(1, 2, "{}");
+    ["m0:5050", "a0:5051", "a1:5051"].into_iter().for_each(|node| bench.succeeds(node));
+    bench.command(Rollback).unwrap();
+    bench.falls_back("a1:5051");
+    assert_eq!(bench.shown().state, DeploymentState::Failed);
+    let masters: Vec<String> = view::masters_to_go_back(&bench.state, 1).into_iter().map(|(node, ..)| node).collect();
+    assert_eq!(masters, ["m0:5050"], "its registry is asked about first");
+    bench.command(Rollback).unwrap();
+    for node in ["a1:5051", "a0:5051", "m0:5050"] {
+        assert_eq!(bench.open("Begin"), [node], "who came up on the new set again is one of the rest");
+        bench.succeeds(node);
+    }
+    assert_eq!(bench.shown().state, DeploymentState::RolledBack);
+    assert!(view::masters_to_go_back(&bench.state, 1).is_empty());
+}
+
+#[test]
+fn a_set_that_failed_twice_may_be_tried_a_third_time() {
+    let mut bench = Bench::restarting(0, 1, "{}");
+    for _ in 0..2 {
+        bench.falls_back("a0:5051");
+        bench.command(Retry).unwrap();
+        bench.prepare();
+    }
+    let retried = |request: &Request| matches!(request, Request::Begin { retry_failed: true, .. });
+    assert!(bench.asked.iter().any(|asked| retried(&asked.request)));
+}
+
+#[test]
+fn a_node_pings_by_its_name_or_by_its_address() {
+    for name in ["a0:5051", "10.0.0.7:5051"] {
+        let mut bench = Bench::new(0, 1);
+        let mut draft = bench.plan("{}", Targets::default()).unwrap();
+        draft.nodes[0].url = "http://10.0.0.7:5051".to_owned();
+        bench.order(Order::Create(Box::new(draft))).unwrap().unwrap();
+        bench.prepare();
+        bench.goes("a0:5051");
+        let ping = Ping {
+            protocol: 1,
+            node: name.to_owned(),
+            attempt: "d1-0-1".to_owned(),
+            sequence: 1,
+            state: AttemptState::Confirmed,
+            detail: String::new(),
+            time: "2026-11-20T12:00:00Z".parse().unwrap(),
+            status_port: None,
+        };
+        assert_eq!(bench.order(Order::Ping(ping)), Some(Ok(Outcome::Done)), "{name}");
+        assert_eq!(bench.open("Status"), ["a0:5051"], "{name}");
+    }
+}

@@ -12,7 +12,7 @@ use crate::gate::{closed, missing_for};
 use crate::member::{Node, is_master};
 use crate::members::Shelf;
 use crate::rollout::{enter, follow, forgive, limit, tell};
-use crate::state::{Ending, Phase, Rollout, Stage, Stop, Work};
+use crate::state::{Ending, Member, Phase, Rollout, Stage, Stop, Work};
 
 /// Puts the old sets back on these nodes, and ends the deployment so.
 pub(crate) fn roll_back(
@@ -107,22 +107,35 @@ fn wave_of(rollout: &Rollout, index: usize) -> Option<RangeInclusive<usize>> {
     rollout.range(wave)
 }
 
-/// Whether a node that is over may hold a set that a rollback must undo.
-fn is_changed(rollout: &Rollout, index: usize) -> bool {
-    let member = &rollout.members[index];
-    member.touched
-        && !member.back
-        && matches!(member.stage, Stage::Settled | Stage::Tidying | Stage::Doubtful | Stage::Failed)
+/// Whether a node that is over may hold a set that a rollback must undo. An earlier rollback may have stopped half-way: what
+/// it did not begin with, what refused, and what came up on the newer set again still have that.
+pub(crate) fn is_changed(member: &Member) -> bool {
+    let may_hold_it = match member.stage {
+        Stage::Settled | Stage::Tidying => !member.back,
+        Stage::Doubtful | Stage::Failed => true,
+        Stage::Ready | Stage::Refused | Stage::FellBack => member.back,
+        Stage::Waiting
+        | Stage::Fetching
+        | Stage::Fetched
+        | Stage::Beginning
+        | Stage::Going
+        | Stage::Watching(_)
+        | Stage::Checking
+        | Stage::Lost
+        | Stage::Skipped => false,
+    };
+    member.touched && may_hold_it
 }
 
 /// The nodes that a deployment has changed, so that a rollback must undo it.
 pub(crate) fn changed_nodes(rollout: &Rollout) -> Vec<usize> {
-    (0..rollout.members.len()).filter(|index| is_changed(rollout, *index)).collect()
+    (0..rollout.members.len()).filter(|index| is_changed(&rollout.members[*index])).collect()
 }
 
 /// The nodes that a failure puts back, by the policy of the strategy.
 pub(crate) fn to_put_back(rollout: &Rollout, policy: OnFailure) -> Vec<usize> {
-    let indexes = |range: &[usize]| range.iter().copied().filter(|index| is_changed(rollout, *index)).collect();
+    let is_meant = |index: &usize| is_changed(&rollout.members[*index]);
+    let indexes = |range: &[usize]| range.iter().copied().filter(is_meant).collect();
     match policy {
         OnFailure::Stop => Vec::new(),
         OnFailure::RollBackWave => {

@@ -14,7 +14,7 @@ use dcos_core::{PackageSet, Role};
 use crate::event::Now;
 use crate::gate::{self, Closed};
 use crate::state::{Ending, Member, Phase, Rollout, Stage, State, Stop};
-use crate::{chores, rollout};
+use crate::{chores, rollback, rollout};
 
 /// How many events one answer has at most.
 const EVENTS: usize = 500;
@@ -110,7 +110,10 @@ pub fn nodes_under_way(state: &State) -> Vec<(String, String, Role)> {
 /// The masters that a rollback of a deployment would put back: each with the set that it may have, and the one before.
 pub fn masters_to_go_back(state: &State, number: u64) -> Vec<(String, PackageSet, PackageSet)> {
     let members = state.rollouts.get(&number).into_iter().flat_map(|rollout| rollout.members.iter());
-    let masters = members.filter(|member| member.role == Role::Master && member.touched && !member.back);
+    // One under way comes to its end first, and then may be one of them.
+    let under_way = |member: &Member| member.stage.is_in_flight() && member.touched && !member.back;
+    let goes_back = |member: &&Member| rollback::is_changed(member) || under_way(member);
+    let masters = members.filter(|member| member.role == Role::Master).filter(goes_back);
     masters.map(|member| (member.node.clone(), member.to.clone(), member.from.clone())).collect()
 }
 
