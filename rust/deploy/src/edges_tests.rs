@@ -10,7 +10,7 @@ use dcos_core::resolve::Change;
 use dcos_core::{PackageSet, Role};
 
 use crate::bench::{Bench, refused, set, silent};
-use crate::event::{Answer, Fetching, Order, Request};
+use crate::event::{Answer, Event, Fetching, Order, Request};
 use crate::view;
 
 /// All agents in one wave, two at a time, any number of which may fail.
@@ -295,4 +295,133 @@ fn a_deployment_decides_only_for_the_groups_that_it_changed() {
     assert_eq!(bench.shown().state, DeploymentState::Done);
     assert_eq!(view::desired(&bench.state, "agents"), Some(&set("1.11.0", Role::Agent)));
     assert_eq!(view::desired(&bench.state, "masters"), None);
+}
+
+#[test]
+fn a_soak_waits_for_agents_that_a_new_master_does_not_list_yet() {
+    let mut bench = Bench::restarting(0, 3, r#"{"soak":30}"#);
+    bench.succeeds("a0:5051");
+    bench.nodes.iter_mut().for_each(|node| node.alive = false);
+    bench.successor();
+    bench.pass(60);
+    assert_eq!(bench.shown().state, DeploymentState::Restarting);
+    bench.nodes.iter_mut().for_each(|node| node.alive = true);
+    bench.list();
+    bench.pass(1);
+    assert_eq!(bench.open("Begin"), ["a1:5051"]);
+}
+
+#[test]
+fn a_soak_ends_with_a_failure_for_who_does_not_come_back_to_a_new_master() {
+    let mut bench = Bench::restarting(0, 3, r#"{"soak":30}"#);
+    bench.succeeds("a0:5051");
+    bench.alive("a0:5051", false);
+    bench.successor();
+    bench.pass(599);
+    assert_eq!(bench.shown().state, DeploymentState::Restarting, "Mesos gives it ten minutes");
+    bench.pass(2);
+    let shown = bench.shown();
+    assert_eq!(shown.state, DeploymentState::Failed);
+    assert!(shown.reason.contains("is not registered any more after the soak"), "{}", shown.reason);
+}
+
+#[test]
+fn a_soak_ends_by_a_list_that_is_new_enough() {
+    let mut bench = Bench::restarting(0, 3, r#"{"soak":30}"#);
+    bench.succeeds("a0:5051");
+    bench.alive("a0:5051", false);
+    bench.now += 31_000;
+    bench.tell(Event::Tick);
+    assert_eq!(bench.shown().state, DeploymentState::Restarting, "who is there now is not known");
+    bench.list();
+    bench.tell(Event::Tick);
+    assert_eq!(bench.shown().state, DeploymentState::Failed);
+}
+
+#[test]
+fn what_came_later_on_other_agents_is_in_the_way_of_no_rollback_without_masters() {
+    let mut bench = Bench::new(0, 2);
+    bench.create(r#"{"exclude":["a1:5051"]}"#, Targets::default()).unwrap();
+    bench.prepare();
+    bench.succeeds("a0:5051");
+    bench.create("{}", only("a1:5051")).unwrap();
+    bench.prepare();
+    bench.succeeds("a1:5051");
+    bench.command(Rollback).unwrap();
+}
+
+#[test]
+fn the_pauses_between_vain_begins_grow() {
+    let mut bench = Bench::restarting(0, 1, "{}");
+    for vain in 1..=3 {
+        bench.answer("a0:5051", Answer::Begun(Err(silent())));
+        bench.pass(2 * vain - 1);
+        assert!(bench.open("Begin").is_empty(), "after {vain} in vain");
+        bench.pass(1);
+        assert_eq!(bench.open("Begin"), ["a0:5051"]);
+    }
+}
+
+#[test]
+fn a_node_that_gives_no_ticket_is_given_up_by_controllers_that_never_last() {
+    let mut bench = Bench::restarting(0, 1, r#"{"node_timeout":60}"#);
+    for _ in 1..=13 {
+        bench.answer("a0:5051", Answer::Begun(Err(silent())));
+        bench.successor();
+        assert_eq!(bench.open("Begin"), ["a0:5051"]);
+    }
+    bench.answer("a0:5051", Answer::Begun(Err(silent())));
+    assert_eq!(bench.shown().state, DeploymentState::Failed);
+}
+
+#[test]
+fn a_node_that_fetches_is_shown_so() {
+    let mut bench = Bench::deploying(0, 1, "{}");
+    assert_eq!(bench.node("a0:5051").state, NodeState::Waiting);
+    bench.answer("a0:5051", Answer::Fetch(Ok(Fetching::Running("j1".to_owned()))));
+    assert_eq!(bench.node("a0:5051").state, NodeState::Fetching);
+}
+
+#[test]
+fn one_that_is_away_for_good_ends_a_way_back_on_which_one_may_be_away() {
+    let mut bench = Bench::restarting(0, 3, r#"{"waves":["100%"],"max_failures":9}"#);
+    ["a0:5051", "a1:5051", "a2:5051"].into_iter().for_each(|node| bench.succeeds(node));
+    bench.command(Rollback).unwrap();
+    bench.goes("a2:5051");
+    bench.says("a2:5051", AttemptState::Lost);
+    let shown = bench.shown();
+    assert_eq!(shown.state, DeploymentState::Failed);
+    assert!(shown.reason.contains("a2:5051 came up on neither set"), "{}", shown.reason);
+}
+
+#[test]
+fn nobody_left_to_fetch_is_a_failure_unless_somebody_has_the_set() {
+    let mut bench = Bench::deploying(0, 1, "{}");
+    bench.alive("a0:5051", false);
+    bench.pass(90);
+    let shown = bench.shown();
+    assert_eq!((shown.state, shown.reason.as_str()), (DeploymentState::Failed, "no target was alive to fetch"));
+
+    let mut bench = Bench::restarting(0, 2, r#"{"waves":["100%"]}"#);
+    bench.succeeds("a0:5051");
+    bench.falls_back("a1:5051");
+    bench.command(Retry).unwrap();
+    bench.alive("a1:5051", false);
+    bench.pass(90);
+    let shown = bench.shown();
+    assert_eq!(shown.state, DeploymentState::Done);
+    assert_eq!(shown.reason, "1 node has the new set, 1 was dead and will be caught up");
+}
+
+#[test]
+fn who_dies_while_another_restarts_is_replaced_in_the_wave() {
+    let mut bench = Bench::deploying(0, 4, r#"{"waves":[2,"100%"],"max_unavailable":2}"#);
+    bench.alive("a0:5051", false);
+    bench.prepare();
+    assert_eq!(bench.open("Begin"), ["a1:5051"]);
+    bench.goes("a1:5051");
+    bench.pass(91);
+    assert_eq!(bench.node("a0:5051").state, NodeState::Skipped);
+    assert_eq!(bench.shown().waves, [&["a0:5051", "a1:5051", "a2:5051"][..], &["a3:5051"]]);
+    assert_eq!(bench.open("Begin"), ["a2:5051"]);
 }

@@ -57,8 +57,7 @@ pub(crate) fn closed(rollout: &Rollout, desk: &Desk, now: Now) -> Option<Closed>
     if rollout.header.stop.is_some() {
         return Some(Closed::Stopped);
     }
-    let fresh = |at: u64| now.mono.saturating_sub(at) <= INVENTORY_LIFE;
-    if !desk.inventory.as_ref().is_some_and(|inventory| fresh(inventory.at)) {
+    if !desk.inventory.as_ref().is_some_and(|inventory| is_fresh(inventory.at, now)) {
         return Some(Closed::NoInventory);
     }
     // Windows and pulses guard against new things. Old sets go back at any time.
@@ -86,10 +85,26 @@ pub(crate) fn missing_for(desk: &Desk, name: &str, now: Now) -> u64 {
     since.map_or(0, |since| now.mono.saturating_sub(since).max(1))
 }
 
+/// Whether a node that was there is not any more; `None` while that can't be told: the list is old, or a master that has
+/// just taken over does not know of every agent yet.
+pub(crate) fn is_gone(desk: &Desk, name: &str, now: Now) -> Option<bool> {
+    let inventory = desk.inventory.as_ref().filter(|inventory| is_fresh(inventory.at, now))?;
+    if missing_for(desk, name, now) == 0 {
+        return Some(false);
+    }
+    let was_there = inventory.nodes.get(name).is_some_and(|presence| presence.was_there);
+    (was_there || is_dead(desk, name, now)).then_some(true)
+}
+
+/// Whether a list of agents of then may be gone by.
+const fn is_fresh(at: u64, now: Now) -> bool {
+    now.mono.saturating_sub(at) <= INVENTORY_LIFE
+}
+
 /// Whether a node has been missing for so long that nobody waits for it.
 pub(crate) fn is_dead(desk: &Desk, name: &str, now: Now) -> bool {
     let Some(inventory) = &desk.inventory else { return false };
-    let fresh = now.mono.saturating_sub(inventory.at) <= INVENTORY_LIFE;
     let was_there = inventory.nodes.get(name).is_some_and(|presence| presence.was_there);
-    fresh && missing_for(desk, name, now) >= if was_there { DEAD_AFTER } else { DEAD_AFTER_OFFICE }
+    is_fresh(inventory.at, now)
+        && missing_for(desk, name, now) >= if was_there { DEAD_AFTER } else { DEAD_AFTER_OFFICE }
 }

@@ -16,7 +16,7 @@ use crate::desk::Desk;
 use crate::ending::{conclude, end, finish};
 use crate::epitaph::epitaph;
 use crate::event::{Now, Request};
-use crate::gate::{closed, is_dead, missing_for, silent_master};
+use crate::gate::{closed, is_dead, is_gone, missing_for, silent_master};
 use crate::member::{Node, is_master};
 use crate::members::Shelf;
 use crate::rollback::put_back;
@@ -271,11 +271,13 @@ fn wave_holds(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
     }
     if soak > 0 {
         // What held at the end of its attempt must still be there.
-        let gone = |index: &usize| {
+        let wave = rollout.header.waves[rollout.header.wave].iter().copied();
+        let held = wave.filter(|index| {
             let member = &rollout.members[*index];
-            member.stage == Stage::Settled && member.role == Role::Agent && missing_for(desk, &member.node, now) > 0
-        };
-        let gone: Vec<usize> = rollout.header.waves[rollout.header.wave].iter().copied().filter(gone).collect();
+            member.stage == Stage::Settled && member.role == Role::Agent
+        });
+        let held: Vec<_> = held.map(|index| (index, is_gone(desk, &rollout.members[index].node, now))).collect();
+        let gone: Vec<usize> = held.iter().filter(|(_, gone)| *gone == Some(true)).map(|(index, _)| *index).collect();
         for index in &gone {
             let text = "was confirmed, and is not registered any more after the soak".to_owned();
             desk.tell(
@@ -288,6 +290,9 @@ fn wave_holds(rollout: &mut Rollout, desk: &mut Desk, now: Now) {
         }
         if !gone.is_empty() {
             return restart(rollout, desk, now);
+        }
+        if held.iter().any(|(_, gone)| gone.is_none()) {
+            return;
         }
     }
     rollout.soaking = None;

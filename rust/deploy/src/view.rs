@@ -227,6 +227,7 @@ impl<'a> Context<'a> {
         let (wave, waves) = (header.wave + 1, header.waves.len());
         let what = if header.wave < header.master_waves { "masters" } else { "agents" };
         match self.soak_left() {
+            Some(0) => format!("wave {wave} of {waves} holds; waits for the master to list its agents"),
             Some(seconds) => format!("wave {wave} of {waves} holds; {seconds} s of its soak are left"),
             None if self.under_way.is_empty() => {
                 format!("wave {wave} of {waves} ({what}): waits for {}", or_nobody(&self.wave))
@@ -326,6 +327,7 @@ impl<'a> Context<'a> {
         let back = matches!(header.phase, Phase::RollingBack(_));
         if !back && wave > header.wave {
             return match self.soak_left() {
+                Some(0) => format!("waits for the master to list the agents of wave {}", header.wave + 1),
                 Some(seconds) => format!("waits for the soak of wave {}: {seconds} s are left", header.wave + 1),
                 None => format!("waits for wave {} ({}) to hold", header.wave + 1, or_nobody(&self.wave)),
             };
