@@ -339,6 +339,54 @@ fn a_soak_ends_by_a_list_that_is_new_enough() {
 }
 
 #[test]
+fn a_node_has_all_its_time_from_its_go() {
+    let mut bench = Bench::restarting(0, 2, r#"{"node_timeout":100}"#);
+    while bench.now < 90_000 {
+        if !bench.open("Begin").is_empty() {
+            bench.answer("a0:5051", Answer::Begun(Err(silent())));
+        }
+        bench.pass(1);
+    }
+    bench.goes("a0:5051");
+    bench.says("a0:5051", AttemptState::Starting);
+    bench.pass(30);
+    assert_eq!(bench.node("a0:5051").state, NodeState::Restarting);
+    bench.pass(68);
+    assert_eq!(bench.node("a0:5051").state, NodeState::Restarting);
+    bench.pass(1);
+    assert_eq!(bench.node("a0:5051").state, NodeState::Failed, "and no more than that");
+}
+
+#[test]
+fn a_node_whose_go_got_lost_has_its_time_from_when_it_was_heard_of() {
+    let mut bench = Bench::restarting(0, 2, r#"{"node_timeout":100}"#);
+    bench.begun("a0:5051");
+    bench.answer("a0:5051", Answer::Went(Err(silent())));
+    bench.pass(90);
+    bench.says("a0:5051", AttemptState::Starting);
+    bench.pass(99);
+    assert_eq!(bench.node("a0:5051").state, NodeState::Restarting);
+    bench.pass(1);
+    assert_eq!(bench.node("a0:5051").state, NodeState::Failed);
+}
+
+#[test]
+fn an_attempt_that_is_cancelled_again_and_again_comes_to_an_end() {
+    let mut bench = Bench::restarting(0, 1, r#"{"node_timeout":60}"#);
+    for _ in 0..60 {
+        if bench.open("Begin").is_empty() {
+            bench.pass(20);
+        }
+        if bench.shown().state == DeploymentState::Failed {
+            return;
+        }
+        bench.goes("a0:5051");
+        bench.says("a0:5051", AttemptState::Cancelled);
+    }
+    panic!("each `go` gave it all its time anew: {:?}", bench.node("a0:5051"));
+}
+
+#[test]
 fn what_came_later_on_other_agents_is_in_the_way_of_no_rollback_without_masters() {
     let mut bench = Bench::new(0, 2);
     bench.create(r#"{"exclude":["a1:5051"]}"#, Targets::default()).unwrap();

@@ -262,8 +262,7 @@ impl Node<'_> {
         match answer {
             Ok(()) => {
                 self.desk.going.remove(&key);
-                self.edit().vain = 0;
-                self.enter(Stage::Watching(AttemptState::Staged), "");
+                self.is_gone();
                 self.again(POLL / 4, None);
             }
             Err(Trouble::Refused(problem)) => {
@@ -273,6 +272,12 @@ impl Node<'_> {
             }
             Err(Trouble::Unreachable(why)) => self.again(self.poll(), Some(why)),
         }
+    }
+
+    /// Its `go` was honoured: from now on it has its time to be well, however long it was asked for a ticket.
+    fn is_gone(&mut self) {
+        self.enter(Stage::Watching(AttemptState::Staged), "");
+        self.edit().work.since = Some(self.now.mono);
     }
 
     /// Whether the node may still honour a `go`.
@@ -311,7 +316,7 @@ impl Node<'_> {
                 | AttemptState::Lost,
             ) => {
                 self.desk.going.remove(&(self.rollout.header.number, self.index));
-                self.enter(Stage::Watching(AttemptState::Staged), "");
+                self.is_gone();
                 self.watched(AttemptState::Staged, Ok(report));
             }
         }
@@ -327,7 +332,8 @@ impl Node<'_> {
             return self.fail(Stage::Failed, format!("its attempt is for another set: {}", report.set), Vec::new());
         }
         match report.state {
-            AttemptState::Cancelled => self.requeue(RETRY, Some("its attempt was cancelled".to_owned())),
+            // Its time begins anew with each `go`: what ends this is how often it was in vain.
+            AttemptState::Cancelled => self.in_vain("its attempt was cancelled".to_owned()),
             AttemptState::Confirmed => {
                 self.enter(Stage::Checking, "");
                 self.desk.ask(self.rollout, self.index, Request::Set);
