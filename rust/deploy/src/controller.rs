@@ -4,14 +4,15 @@
 //! actions. Then it may die at any point: the next one rebuilds the state from the facts, is told that it took office,
 //! and asks the nodes that were under way how far they are.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::catch_up;
 use crate::desk::Desk;
 use crate::event::{Action, Event, Now, Outcome, Request, Seen, Step};
 use crate::member::{self, TICKET_LIFE};
 use crate::orders;
 use crate::rollout;
-use crate::state::{Ending, Fact, Inventory, Phase, Presence, Rollout, Stage, State, Work};
+use crate::state::{Fact, Inventory, Phase, Presence, Rollout, Stage, State, Work};
 
 /// For how many questions a millisecond tokens are told apart across terms: two to the power of this.
 const TOKEN_BITS: u32 = 16;
@@ -33,7 +34,7 @@ pub fn next(mut state: State, event: Event, now: Now) -> (State, Step) {
             // Who is there and who is not may have changed for every node.
             rollouts.values_mut().for_each(|rollout| rollout.swept = None);
             advance_all(rollouts, desk, now);
-            catch_up(rollouts, desk);
+            catch_up::begin(rollouts, desk, now);
         }
         Event::Registry(demands) => {
             desk.registry_read(demands, now);
@@ -132,54 +133,6 @@ fn take_inventory(desk: &mut Desk, seen: Vec<Seen>, now: Now) {
     let silent = inventory.masters.iter().find(is_silent).cloned();
     inventory.silent_master = silent;
     desk.inventory = Some(inventory);
-}
-
-/// Has agents that were dead during a deployment, and are back, brought to where the others are.
-fn catch_up(rollouts: &mut BTreeMap<u64, Rollout>, desk: &mut Desk) {
-    if !desk.halts.is_empty() {
-        return;
-    }
-    let back = |name: &str| {
-        let presence = desk.inventory.as_ref().and_then(|inventory| inventory.nodes.get(name));
-        presence.is_some_and(|presence| presence.missing_since.is_none())
-    };
-    let done = |rollout: &&Rollout| rollout.header.phase == Phase::Ended(Ending::Done);
-    let late: Vec<(u64, usize, String)> = rollouts
-        .values()
-        .filter(done)
-        .flat_map(|rollout| rollout.members.late().iter().map(move |index| (rollout, *index)))
-        .map(|(rollout, index)| (rollout.header.number, index, rollout.members[index].node.clone()))
-        .filter(|(_, _, node)| back(node))
-        .collect();
-    if late.is_empty() {
-        return;
-    }
-    let under_way = rollouts.values().filter(|other| !other.is_over());
-    let busy: HashSet<&str> =
-        under_way.flat_map(|other| other.members.iter()).map(|member| member.node.as_str()).collect();
-    // The newest deployment that gave each node its turn.
-    let mut newest: HashMap<&str, u64> = HashMap::new();
-    for (number, rollout) in rollouts.iter() {
-        let had_turn = rollout.members.iter().filter(|member| member.stage != Stage::Skipped);
-        newest.extend(had_turn.map(|member| (member.node.as_str(), *number)));
-    }
-    let mut found = Vec::new();
-    for (number, index, node) in late.into_iter().filter(|(_, _, node)| !busy.contains(node.as_str())) {
-        let newer = newest.get(node.as_str()).is_some_and(|newest| *newest > number);
-        found.push((number, index, (!newer).then_some(node)));
-    }
-    let mut to_catch_up: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-    for (number, index, node) in found {
-        // Once only: what a plan refuses now, an operator must look at.
-        if let Some(rollout) = rollouts.get_mut(&number) {
-            rollout.members.edit(index).late = false;
-            desk.changed_members.insert((number, index));
-        }
-        to_catch_up.entry(number).or_default().extend(node);
-    }
-    for (deployment, nodes) in to_catch_up.into_iter().filter(|(_, nodes)| !nodes.is_empty()) {
-        desk.actions.push(Action::CatchUp { deployment, nodes });
-    }
 }
 
 /// Answers those who gave a halt, once no `go` can be honoured any more.

@@ -32,6 +32,8 @@ pub(crate) struct Desk {
     pub(crate) newest_token: Token,
     /// The `go`s that may still be honoured: until when.
     pub(crate) going: BTreeMap<(u64, usize), u64>,
+    /// The deployments whose late nodes are being caught up, or shall not be just yet: until when.
+    pub(crate) catching: BTreeMap<u64, u64>,
     /// Who waits for which halt to hold.
     pub(crate) halting: Vec<(ReplyTo, Halt)>,
 

@@ -84,6 +84,15 @@ pub enum Order {
     Pin(PinRequest),
     /// Leave it so no more.
     Unpin(Pinned),
+    /// What came of [`Action::CatchUp`].
+    CaughtUp {
+        /// The finished deployment.
+        deployment: u64,
+        /// Its nodes that came back.
+        nodes: Vec<String>,
+        /// Whether to try again later: nothing was created, and what was in the way may pass.
+        again: bool,
+    },
     /// Put a document of another part in the place of the one before it.
     Keep(Keep),
 }

@@ -27,6 +27,7 @@ pub mod backup;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "a test fails by panicking")]
 mod bench;
+mod catch_up;
 mod chores;
 pub mod client;
 pub mod controller;

@@ -15,7 +15,7 @@ use crate::event::{Action, Keep, Now, Order, Outcome, ReplyTo};
 use crate::member::refusal;
 use crate::plan::Draft;
 use crate::state::{DEPLOYMENTS, Ending, Fact, Header, Member, Paused, Phase, Rollout, Stage, State, Stop, Work};
-use crate::{chores, ending, pins, rollback, rollout};
+use crate::{catch_up, chores, ending, pins, rollback, rollout};
 
 type Rollouts = BTreeMap<u64, Rollout>;
 
@@ -40,6 +40,9 @@ pub(crate) fn carry_out(
         Order::Ping(ping) => pinged(rollouts, desk, &ping, now),
         Order::Pin(request) => pins::pin(rollouts, desk, request, by, now),
         Order::Unpin(what) => pins::unpin(desk, &what, by.as_deref(), now),
+        Order::CaughtUp { deployment, nodes, again } => {
+            Ok(catch_up::ended(rollouts, desk, (deployment, &nodes, again), now))
+        }
         Order::Keep(change) => keep(desk, change),
     };
     desk.actions.push(Action::Reply(reply, outcome));
@@ -151,6 +154,7 @@ fn create(rollouts: &mut Rollouts, desk: &mut Desk, draft: Draft, by: Option<&st
     desk.changed_members.extend((0..members.len()).map(|index| (number, index)));
     let mut rollout = Rollout::new(header, members, now.mono);
     desk.changed(&rollout);
+    catch_up::created(rollouts, desk, &rollout.header.change);
     let waves = rollout.header.waves.len();
     let nodes: usize = rollout.header.waves.iter().map(Vec::len).sum();
     let text = format!("{} asked for it: {nodes} nodes in {waves} waves", name(by));
@@ -169,10 +173,14 @@ fn create(rollouts: &mut Rollouts, desk: &mut Desk, draft: Draft, by: Option<&st
     Ok(number)
 }
 
-/// Forgets the oldest finished deployments beyond the number that is kept.
+/// Forgets the oldest finished deployments beyond the number that is kept. Those that agents are still to be caught up
+/// with come last, while they are not more than half: a node that never comes back must not cost all the others.
 fn forget_old(rollouts: &mut Rollouts, desk: &mut Desk) {
     let surplus = rollouts.len().saturating_sub(DEPLOYMENTS);
-    let over: Vec<u64> = rollouts.iter().filter(|(_, it)| it.is_over()).map(|(number, _)| *number).collect();
+    let mut over: Vec<u64> = rollouts.iter().filter(|(_, it)| it.is_over()).map(|(number, _)| *number).collect();
+    let waited_for = over.iter().rev().copied().filter(|number| !rollouts[number].members.late().is_empty());
+    let spared: BTreeSet<u64> = waited_for.take(DEPLOYMENTS / 2).collect();
+    over.sort_by_key(|number| (spared.contains(number), *number));
     for number in over.into_iter().take(surplus) {
         rollouts.remove(&number);
         desk.facts.push(Fact::Forgotten(number));

@@ -11,9 +11,10 @@ use tokio::task::JoinSet;
 
 use super::handle::DeployHandle;
 use super::{Shared, because};
+use crate::event::Order;
 use crate::inventory::Listed;
 use crate::plan::{Draft, Look, Observed, plan};
-use crate::{orders, registry, view};
+use crate::{catch_up, orders, registry, view};
 
 impl DeployHandle {
     /// Drafts a deployment.
@@ -87,11 +88,25 @@ impl DeployHandle {
             Ok(None) | Err(_) => return,
         };
         let request = catch_up_request(old, nodes.clone());
-        if let Err(problem) = self.create(request, Some(format!("catch-up of d{number}"))).await {
-            // They show as drifting: `dcos slave list`.
-            tracing::warn!(?nodes, problem = problem.detail, "nodes that came back were not caught up");
+        let again = match self.create(request, Some(format!("catch-up of d{number}"))).await {
+            Ok(_) => false,
+            Err(problem) => {
+                let again = may_pass(&problem);
+                // They show as drifting: `dcos slave list`.
+                tracing::warn!(?nodes, again, problem = problem.detail, "nodes that came back were not caught up");
+                again
+            }
+        };
+        if let Err(problem) = self.order(Order::CaughtUp { deployment: number, nodes, again }, None).await {
+            // The log still has them as late: whoever acts on it next goes on from that.
+            tracing::debug!(problem = problem.detail, "nobody was told what came of a catch-up");
         }
     }
+}
+
+/// Whether what was in a catch-up's way may pass: only a plan that can't work is the last word.
+fn may_pass(problem: &Problem) -> bool {
+    problem.name() != "plan-refused" || problem.problems.iter().any(|finding| catch_up::may_pass(&finding.code))
 }
 
 /// What brings nodes that were dead during a deployment to where the others are.

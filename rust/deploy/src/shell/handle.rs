@@ -368,7 +368,7 @@ impl DeployHandle {
         outcome.await.map_err(|_| gone())?
     }
 
-    async fn order(&self, order: Order, by: Option<String>) -> Result<Outcome, Problem> {
+    pub(super) async fn order(&self, order: Order, by: Option<String>) -> Result<Outcome, Problem> {
         let (reply, outcome) = oneshot::channel();
         self.sender.send(Message::Order(Given { order, by, reply })).await.map_err(|_| gone())?;
         outcome.await.map_err(|_| gone())?

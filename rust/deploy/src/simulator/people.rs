@@ -90,7 +90,7 @@ impl World {
             _ => {}
         }
         self.halts -= usize::from(matches!(order, Order::Halt(_)));
-        self.orders -= usize::from(!matches!(order, Order::Create(_) | Order::Ping(_)));
+        self.orders -= usize::from(!matches!(order, Order::Create(_) | Order::CaughtUp { .. } | Order::Ping(_)));
     }
 
     /// Once everything was said, an admin looks for what was left behind: a halt or a pause whose end was lost together

@@ -5,6 +5,7 @@ use dcos_core::attempt::{AttemptState, Ping};
 
 use super::life::Life;
 use super::{DEADLINE, Happening, Sabotage, Way, World, nodes};
+use crate::catch_up;
 use crate::event::{Action, Event, Order, Request};
 use crate::shell::catch_up_request;
 use crate::view;
@@ -49,8 +50,9 @@ impl World {
         let state = self.leader.as_ref().and_then(Life::state);
         if let Some(old) = state.and_then(|state| view::deployment(state, deployment, now)) {
             self.report.caught_up += nodes.len();
-            // What can't be planned now shows as drift.
-            self.asks_for(&catch_up_request(old, nodes)).ok();
+            let planned = self.asks_for(&catch_up_request(old, nodes.clone()));
+            let again = planned.is_err_and(|code| catch_up::may_pass(&code));
+            self.at(self.now + 31, Happening::Says(Order::CaughtUp { deployment, nodes, again }));
         }
     }
 
