@@ -11,10 +11,11 @@
 //! a transaction that holds only while the head has the version that this left. So from the moment that another controller
 //! has opened the log, nothing of the one before is written any more, however late it arrives; and since a controller acts
 //! only on what it has written down, its deeds end there too. What was written before lies before the head's new version,
-//! so a server that has the one has the other: the reader misses nothing.
+//! so a server that has the one has the other. Another server, asked after a connection broke, may be behind: so each handshake
+//! names the newest change that was heard of, and a server that has not heard of it gives no session. The reader misses nothing.
 //!
 //! **A write without an answer** is repeated over another connection until one comes. Under an unchanged fence nobody else
-//! creates znodes here, so "there is one already" means that the first try arrived.
+//! creates znodes here, so "there is one already" means that the first try arrived, if what is there is what was to be written.
 //!
 //! A log that grew long is written again under the next generation; the head's change puts it in the old one's place.
 
@@ -53,6 +54,8 @@ pub struct ZooKeeperLog {
     /// Who writes, for people who look at the head; and how a head is known as our own.
     holder: String,
     turn: usize,
+    /// The newest change that any server told of since the log was opened.
+    seen: i64,
     session: Option<Session>,
     held: Option<Held>,
 }
@@ -112,7 +115,7 @@ impl ZooKeeperLog {
         // Two controllers of one master, one after the other, are two holders.
         let since = jiff::Timestamp::now();
         let holder = format!("{holder} {} {since}", std::process::id());
-        Self { address, path, holder, turn: 0, session: None, held: None }
+        Self { address, path, holder, turn: 0, seen: 0, session: None, held: None }
     }
 
     fn is_private(&self) -> bool {
@@ -125,13 +128,18 @@ impl ZooKeeperLog {
         loop {
             let session = match self.session.take().filter(Session::is_fresh) {
                 Some(session) => Ok(session),
-                None => Session::open(&self.address, self.turn),
+                None => Session::open(&self.address, self.turn, self.seen),
             };
-            let error = match session.and_then(|mut session| ask(&mut session).map(|answer| (answer, session))) {
-                Ok((answer, session)) => {
-                    self.session = Some(session);
-                    return Ok(answer);
-                }
+            let answer = session.and_then(|mut session| {
+                let answer = ask(&mut session);
+                self.seen = self.seen.max(session.seen());
+                // A refusal leaves the connection as it was.
+                let is_sound = answer.as_ref().err().is_none_or(|error| !error.may_pass());
+                self.session = is_sound.then_some(session);
+                answer
+            });
+            let error = match answer {
+                Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             if !error.may_pass() || since.elapsed() > PATIENCE {
@@ -213,6 +221,8 @@ impl ZooKeeperLog {
 
     fn open(&mut self) -> Result<Vec<Vec<u8>>, ZooKeeperError> {
         self.held = None;
+        // An ensemble that was put back to an older state is taken as it is: seizing writes, and that is the newest.
+        (self.seen, self.session) = (0, None);
         let mut held = self.seize()?;
         let path = self.path.clone();
         let answer = self.ask(|session| session.call(&Request::children(&path)))?;
@@ -307,10 +317,16 @@ impl ZooKeeperLog {
 
     /// Creates one znode under the fence.
     fn create(&mut self, held: Held, name: Name, data: &[u8]) -> Result<(), ZooKeeperError> {
-        let create = Request::create(&self.below(name), data, self.is_private());
+        let path = self.below(name);
+        let create = Request::create(&path, data, self.is_private());
         let request = self.fenced(held, create);
         match self.ask(|session| session.call(&request)) {
-            Ok(_) | Err(ZooKeeperError::Refused { code: Code::NODE_EXISTS, .. }) => Ok(()),
+            Ok(_) => Ok(()),
+            Err(error @ ZooKeeperError::Refused { code: Code::NODE_EXISTS, .. }) => {
+                let there = self.ask(|session| session.call(&Request::read(&path)))?;
+                // If it is not what an earlier try has left, it is a record that we don't know: the log is opened anew.
+                if Reader(&there).bytes().is_ok_and(|there| there == data) { Ok(()) } else { Err(error) }
+            }
             Err(error) => Err(self.or_fenced(error)),
         }
     }
@@ -400,6 +416,10 @@ impl StateStore for ZooKeeperLog {
         Ok(self.rewrite(records)?)
     }
 }
+
+#[cfg(test)]
+#[path = "servers_tests.rs"]
+mod servers_tests;
 
 #[cfg(test)]
 mod tests {

@@ -86,17 +86,20 @@ pub(super) struct Session {
     server: String,
     stream: TcpStream,
     newest: i32,
+    /// The newest change that an answer of any server told of.
+    seen: i64,
     used: Instant,
 }
 
 impl Session {
     /// Connects to the first server that serves, beginning with the one that `turn` says, so that one dead server is not
-    /// in the way each time.
-    pub(super) fn open(address: &Address, turn: usize) -> Result<Self, ZooKeeperError> {
+    /// in the way each time. One that has not heard of the change `seen` yet gives no session: nobody is to read there
+    /// what is older than what another server has answered.
+    pub(super) fn open(address: &Address, turn: usize, seen: i64) -> Result<Self, ZooKeeperError> {
         let mut why = "no server is named".to_owned();
         for place in 0..address.servers.len() {
             let server = &address.servers[(turn + place) % address.servers.len()];
-            match Self::connect(server).and_then(|session| session.introduce(address)) {
+            match Self::connect(server, seen).and_then(|session| session.introduce(address)) {
                 Ok(session) => return Ok(session),
                 Err(error) => why = format!("{server}: {error}"),
             }
@@ -104,7 +107,7 @@ impl Session {
         Err(ZooKeeperError::Unreachable { servers: address.servers.join(","), why })
     }
 
-    fn connect(server: &str) -> io::Result<Self> {
+    fn connect(server: &str, seen: i64) -> io::Result<Self> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in server.to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, CONNECT) {
@@ -112,7 +115,7 @@ impl Session {
                     stream.set_nodelay(true)?;
                     stream.set_read_timeout(Some(ANSWER))?;
                     stream.set_write_timeout(Some(ANSWER))?;
-                    return Ok(Self { server: server.to_owned(), stream, newest: 0, used: Instant::now() });
+                    return Ok(Self { server: server.to_owned(), stream, newest: 0, seen, used: Instant::now() });
                 }
                 Err(error) => last = error,
             }
@@ -123,7 +126,7 @@ impl Session {
     /// Makes a session. A server that has no part in a quorum closes the connection instead.
     fn introduce(mut self, address: &Address) -> io::Result<Self> {
         const NO_PASSWORD: [u8; 16] = [0; 16];
-        let hello = Writer::default().int(0).long(0).int(SESSION).long(0).bytes(&NO_PASSWORD).flag(false);
+        let hello = Writer::default().int(0).long(self.seen).int(SESSION).long(0).bytes(&NO_PASSWORD).flag(false);
         self.send(&hello.0)?;
         let answer = self.receive()?;
         let mut reader = Reader(&answer);
@@ -149,6 +152,11 @@ impl Session {
     /// Whether it may still be used.
     pub(super) fn is_fresh(&self) -> bool {
         self.used.elapsed() < IDLE
+    }
+
+    /// The newest change that an answer told of.
+    pub(super) const fn seen(&self) -> i64 {
+        self.seen
     }
 
     /// Sends a request and waits for its answer.
@@ -182,7 +190,7 @@ impl Session {
 
     /// The body of an answer, without its head; for a transaction, the body of its last part.
     fn outcome(
-        &self,
+        &mut self,
         number: i32,
         request: &Request,
         mut answer: Vec<u8>,
@@ -193,16 +201,17 @@ impl Session {
         };
         let broken = |error| self.broken(&garbled(error));
         let mut reader = Reader(&answer);
-        let (known, _, code) =
+        let (known, seen, code) =
             reader.int().and_then(|known| Ok((known, reader.long()?, reader.int()?))).map_err(broken)?;
         if known != number {
             return Err(self.broken(&io::Error::other("an answer came out of turn")));
         }
+        self.seen = self.seen.max(seen);
         if code != 0 {
             return Ok(refused(code));
         }
         if request.kind == Kind::Multi
-            && let Some(code) = first_failure(reader.clone()).map_err(broken)?
+            && let Some(code) = first_failure(reader.clone()).map_err(|error| self.broken(&garbled(error)))?
         {
             return Ok(refused(code));
         }
