@@ -68,7 +68,8 @@ fn a_token_leads_one_machine_in_however_often_it_asks() {
     let log = std::fs::read_to_string(machine.path("master/state/deploy/log")).unwrap();
     assert!(log.contains("join-token") && !log.contains(&token), "the log has no token");
 
-    // Killed before it wrote the answer down: it has its word still.
+    // Killed before it wrote the answer down, so before there was a node file: it has its word still.
+    std::fs::remove_file(machine.path("etc/node.toml")).unwrap();
     let mut record: serde_json::Value = serde_json::from_str(&state).unwrap();
     (record["token"], record["answer"]) = (serde_json::Value::Null, serde_json::Value::Null);
     std::fs::write(machine.path("root/state/bootstrap.json"), record.to_string()).unwrap();
@@ -106,6 +107,25 @@ fn a_token_that_is_used_over_or_unknown_starts_nothing() {
             assert!(!machine.path(left).exists(), "{left}");
         }
     }
+}
+
+#[test]
+fn a_node_keeps_its_credentials_and_the_token_stays_good() {
+    let machine = Machine::new();
+    let master = master(&machine);
+    let token = token(&master, &[]);
+    let files = ["node.toml", "deploy-credentials", "mesos-credentials"].map(|name| machine.path("etc").join(name));
+    std::fs::create_dir_all(machine.path("etc")).unwrap();
+    for file in &files {
+        std::fs::write(file, "somebody's").unwrap();
+    }
+    let refused = join(&machine, &master, &token, "").expect(3);
+    assert_eq!(refused.json()["type"], "urn:dcos-bits:node-file-differs", "{refused}");
+    for file in &files {
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "somebody's", "{}", file.display());
+    }
+    let body = json!({"protocol": 1, "token": token, "claim": "a".repeat(32), "node": "another"});
+    assert_eq!(master.post("/deploy/join", &body).0, 200, "the token is not spent");
 }
 
 /// A master that asks everybody for a name. Its Mesos, which lists the agents, is at `port`.

@@ -63,6 +63,7 @@ pub(super) fn ask(
         let credentials = record.credentials.then(String::new);
         return Ok(JoinAnswer { credentials, ..answer });
     }
+    refuse_node(node_file)?;
     let client = Client::new(master)?;
     let port = arguments.port.map(|port| format!(":{port}")).unwrap_or_default();
     let host = match &arguments.hostname {
@@ -86,6 +87,18 @@ pub(super) fn ask(
     record.answer = Some(JoinAnswer { credentials: None, mesos_credentials: None, ..answer.clone() });
     write(&store, &record)?;
     Ok(answer)
+}
+
+/// Refuses a machine whose node file this token did not bring. Known before the master is asked: the answer would spend the
+/// token, and its credentials would replace those that the node has.
+fn refuse_node(node_file: &Path) -> Result<(), Problem> {
+    if !node_file.exists() {
+        return Ok(());
+    }
+    let detail = format!("`{}` is there, and this token did not bring it", node_file.display());
+    Err(Problem::new(ExitCode::Refused, "node-file-differs", detail)
+        .hint("to use it as it is, name only `--set ID…`")
+        .hint("to have this machine join anew, move it away"))
 }
 
 /// Asks until there is an answer; a refusal is one.
