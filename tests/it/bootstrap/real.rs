@@ -189,6 +189,12 @@ fn an_adoption_that_fails_ends_with_the_original_command_line() {
     assert_eq!(agent.flags(), before, "just as it was started");
     until("it is registered again", 30, || agent.id_of(&cluster).filter(|id| *id == agent_id));
     assert_eq!(framework.task(), Some(task), "the same process");
+    // What was begun is gone on with; it is not only described then, and not changed.
+    let pid = agent.pid();
+    for other in [&["--dry-run", "--json"][..], &["--json", "--set", &mesos, &bits]] {
+        assert_eq!(agent.adopt(&cluster, other).expect(3).json()["type"], "urn:dcos-bits:adoption-begun");
+    }
+    assert_eq!(agent.pid(), pid);
     agent.helper(&["leave"]).expect(0);
 }
 

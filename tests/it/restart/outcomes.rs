@@ -81,6 +81,16 @@ fn a_node_with_two_bad_sets_is_lost_until_the_old_one_works() {
 }
 
 #[test]
+fn nobody_leaves_in_the_middle_of_a_restart() {
+    let machine = Machine::started();
+    machine.behave(NEW, "silent");
+    machine.restart(NEW, &["--no-wait"]).expect(0);
+    let refused = machine.helper(&["leave", "--json"]).expect(5).json();
+    assert_eq!(refused["type"], "urn:dcos-bits:attempt-running");
+    assert_eq!(machine.ended()["state"], "rolled_back", "its helper lived on");
+}
+
+#[test]
 fn refusals_change_nothing() {
     let machine = Machine::started();
     let (pid, _) = machine.running().unwrap();

@@ -25,10 +25,25 @@ struct Left {
 
 /// Gives Mesos back.
 pub(in crate::helper) fn leave(format: Format, place: &Place, arguments: &args::Leave) -> Result<ExitCode, Problem> {
+    if !arguments.print {
+        refuse_under_way(place)?;
+    }
     match Original::read(&*place.store)? {
         Some(original) if arguments.print => tell(format, place, &original),
         Some(original) => put_back(format, place, &original, arguments),
         None => step_aside(format, place, arguments),
+    }
+}
+
+/// A helper that is ended between a stop and a start leaves no Mesos. The way back to the original may be gone on with.
+fn refuse_under_way(place: &Place) -> Result<(), Problem> {
+    match place.restart().status()?.attempt.filter(|attempt| attempt.set != PackageSet::default()) {
+        Some(attempt) => {
+            let detail = format!("can't leave: attempt `{}` is under way", attempt.attempt);
+            Err(Problem::new(ExitCode::Conflict, "attempt-running", detail)
+                .hint("`dcos-restart-helper watch` waits for its end"))
+        }
+        None => Ok(()),
     }
 }
 
@@ -51,8 +66,14 @@ fn put_back(format: Format, place: &Place, original: &Original, arguments: &args
             return Ok(code);
         }
     }
-    end_helper(place)?;
     let running = place.restart().status()?.running;
+    if running.as_ref().is_none_or(|mesos| mesos.generation != original::GENERATION) {
+        let detail =
+            format!("the Mesos of before does not run; {}", running_line(place.restart().status().ok().as_ref()));
+        return Err(Problem::new(ExitCode::NeedsPerson, "not-left", format!("{detail}; the helper goes on trying"))
+            .hint(format!("it was started as: {}", original.command_line())));
+    }
+    end_helper(place)?;
     // In this order: without the original, generation 0 would be nothing that anybody knows.
     place.store.remove_state("mesos.json")?;
     place.store.remove_state(original::NAME)?;

@@ -33,7 +33,7 @@ use serde::Serialize;
 
 use self::process::Found;
 use super::args;
-use super::attempt::{await_end, render_end};
+use super::attempt::{await_end, render_end, running_line};
 use super::bootstrap::{Patience, fetch, files};
 use super::place::Place;
 use crate::output::{Format, say};
@@ -57,7 +57,10 @@ pub(super) fn adopt(format: Format, node_file: &Path, arguments: &args::Adopt) -
     let patience = Patience::until(Instant::now() + Duration::from_secs(arguments.deadline));
     let begun = if node_file.exists() { begun(node_file)? } else { None };
     let (place, original) = match begun {
-        Some(begun) => begun,
+        Some((place, original)) => {
+            refuse_other(&place, &original, arguments)?;
+            (place, original)
+        }
         None => match prepare(format, node_file, arguments, patience)? {
             Some(prepared) => prepared,
             None => return Ok(ExitCode::Done),
@@ -71,6 +74,31 @@ pub(super) fn adopt(format: Format, node_file: &Path, arguments: &args::Adopt) -
 fn begun(node_file: &Path) -> Result<Option<(Place, Original)>, Problem> {
     let place = Place::find(node_file)?;
     Ok(Original::read(&*place.store)?.map(|original| (place, original)))
+}
+
+/// An adoption that was begun is gone on with, and nothing else: not undone on a node that has moved on since, not only
+/// described, and not with another set.
+fn refuse_other(place: &Place, original: &Original, arguments: &args::Adopt) -> Result<(), Problem> {
+    let active = place.store.active()?;
+    if active.is_some_and(|active| active.number != original::GENERATION && active.set != original.set) {
+        let status = place.restart().status()?;
+        let detail = format!("this machine is a node already; {}", running_line(Some(&status)));
+        return Err(Problem::new(ExitCode::Refused, "already-a-node", detail)
+            .hint("`dcos-restart-helper run --set ID…` restarts it into another set"));
+    }
+    // What nobody named was found, and is found in the set that was begun with.
+    let is_found = |id: &PackageId| {
+        ["mesos", SELF, dcos_config::generate::NAME].contains(&id.name().as_str()) && !arguments.set.contains(id)
+    };
+    let given: PackageSet = arguments.set.iter().cloned().collect();
+    let named: PackageSet = original.set.iter().filter(|id| !is_found(id)).cloned().collect();
+    if arguments.dry_run || (!given.is_empty() && given != named) {
+        let detail = format!("an adoption into {} was begun on this machine", original.set);
+        return Err(Problem::new(ExitCode::Refused, "adoption-begun", detail)
+            .hint("without `--dry-run` and `--set`, `adopt` goes on with it; `dcos-restart-helper status` says where it stands")
+            .hint("`dcos-restart-helper leave` ends it, and another may begin"));
+    }
+    Ok(())
 }
 
 /// Everything that changes nothing about the running Mesos: the node file, the packages, the config.
