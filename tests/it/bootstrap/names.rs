@@ -20,6 +20,8 @@ fn an_agent_that_joins_where_names_are_asked_for_is_deployed_to() {
     let token = cluster.dcos(&arguments).expect(0).json()["token"].as_str().unwrap().to_owned();
 
     let (folder, port) = (cluster.path("joined-agent"), free_ports(1)[0]);
+    let node = folder.join("etc/node.toml");
+    let _stopped = super::real::Stopped(&node);
     super::machine::join(&folder, port, (&cluster.master.url, &token), 1.0).expect(0);
     let (name, url) = (format!("127.0.0.1:{port}"), format!("http://127.0.0.1:{port}"));
     until("the master lists it", 30, || cluster.agent_ids().contains_key(&name).then_some(()));

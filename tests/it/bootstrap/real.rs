@@ -246,7 +246,7 @@ fn a_machine_joins_by_a_token_and_a_token_is_good_once() {
 }
 
 /// Ends what runs on a node of that file when a test ends.
-struct Stopped<'a>(&'a Path);
+pub(super) struct Stopped<'a>(pub(super) &'a Path);
 
 impl Drop for Stopped<'_> {
     fn drop(&mut self) {
